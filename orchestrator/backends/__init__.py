@@ -1,0 +1,1 @@
+"""Where trials train. Each backend owns the time of its runs."""

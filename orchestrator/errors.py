@@ -1,0 +1,22 @@
+"""What users get wrong, said in one clear line each."""
+
+from collections.abc import Iterable
+from difflib import get_close_matches
+
+
+class UserError(Exception):
+    """A mistake that the user can mend: the command line prints the message alone and exits with `exit_code`."""
+
+    exit_code = 2
+
+
+class RunFailed(UserError):
+    """Training had to start to see it."""
+
+    exit_code = 1
+
+
+def nearest(word: str, known: Iterable[str]) -> str:
+    """`; did you mean 'x'?` for a misspelt name, or nothing."""
+    close = get_close_matches(word, list(known), n=1)
+    return f"; did you mean '{close[0]}'?" if close else ""

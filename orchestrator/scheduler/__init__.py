@@ -1,0 +1,1 @@
+"""The brain: facts in, decisions out. Pure; see `scheduler.py`."""

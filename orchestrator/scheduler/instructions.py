@@ -1,0 +1,81 @@
+"""Decisions, in the imperative: all that the scheduler ever asks for. Each that concerns a trial has a reason."""
+
+from typing import Literal
+
+import msgspec
+
+from orchestrator.assignment import Assignment, Checkpoint
+
+Outcome = Literal["done", "failed", "interrupted"]
+
+
+class Instruction(msgspec.Struct, frozen=True, kw_only=True, tag=True):
+    pass
+
+
+class Train(Instruction, frozen=True):
+    """Give a worker an assignment. It starts at once, or (`queued`) behind the trial that the worker is ending."""
+
+    worker: int
+    assignment: Assignment
+    reason: str
+    queued: bool = False
+
+
+class Pause(Instruction, frozen=True):
+    """Save the trial whole and let go of it; the worker is free."""
+
+    worker: int
+    trial: int
+    attempt: int
+    reason: str
+
+
+class Stop(Instruction, frozen=True):
+    """End the trial, within a second if it is training. `worker` is None when no worker holds it."""
+
+    worker: int | None
+    trial: int
+    attempt: int
+    reason: str
+
+
+class StopSampling(Instruction, frozen=True):
+    """Ask for no more configurations."""
+
+    reason: str
+
+
+class Discard(Instruction, frozen=True):
+    """Delete a checkpoint that nothing needs any more."""
+
+    checkpoint: Checkpoint
+
+
+class WakeAt(Instruction, frozen=True):
+    """Send `TimeReached` at this time of the run's clock."""
+
+    time: float
+
+
+class Finish(Instruction, frozen=True):
+    """The run is over; nothing is held by any worker that could still be saved."""
+
+    outcome: Outcome
+    reason: str
+
+
+AnyInstruction = Train | Pause | Stop | StopSampling | Discard | WakeAt | Finish
+
+
+def without_undone_pauses(decided: list[Instruction]) -> list[Instruction]:
+    """What of the decisions on one event is to be carried out.
+
+    A pause that is undone in the same breath never reaches the worker: the trial goes on in its memory.
+    """
+    resumed = {
+        (train.worker, train.assignment.trial)
+        for train in decided
+        if isinstance(train, Train) and train.assignment.after_epoch > 0 and train.assignment.start is None
+    }
+    return [step for step in decided if not (isinstance(step, Pause) and (step.worker, step.trial) in resumed)]

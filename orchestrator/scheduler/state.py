@@ -1,0 +1,395 @@
+"""The state of a run: the fold of its journal, `(state, record) -> state`.
+
+Records are the facts and decisions of `events.py` and `instructions.py`, in the order of the journal. Nothing here
+judges or chooses: a state is the same whether its records are happening now or are read back years later.
+`validate` re-derives every index from the trials.
+"""
+
+from collections import deque
+from functools import singledispatchmethod
+
+from sortedcontainers import SortedList, SortedSet
+
+from orchestrator.assignment import Checkpoint
+from orchestrator.objective import Objective
+from orchestrator.scheduler.events import (
+    CheckpointSaved,
+    Event,
+    RunStarted,
+    StopRequested,
+    TimeReached,
+    TrialCompleted,
+    TrialDiverged,
+    TrialEvent,
+    TrialFailed,
+    TrialReleased,
+    TrialReported,
+    WorkerJoined,
+    WorkerLost,
+)
+from orchestrator.scheduler.instructions import (
+    Discard,
+    Finish,
+    Instruction,
+    Pause,
+    Stop,
+    StopSampling,
+    Train,
+    WakeAt,
+)
+from orchestrator.scheduler.trial import TRANSITIONS, Report, Status, Trial
+
+Record = Event | Instruction
+
+MOST_LOSSES = 3
+"""A trial whose worker is lost this often while training it has failed: it is likely the cause."""
+
+
+class IllegalRecord(Exception):
+    """A record that cannot follow the state; nothing was changed."""
+
+
+class Worker:
+    """What is known of one worker. `queue` holds its trials in order, the first of which it is training."""
+
+    __slots__ = ("node", "number", "queue", "since")
+
+    def __init__(self, number: int, node: str) -> None:
+        self.number = number
+        self.node = node
+        self.queue: deque[int] = deque()
+        self.since = 0.0
+        """When the first of the queue began."""
+
+
+class State:
+    def __init__(self, objective: Objective) -> None:
+        self.objective = objective
+        self.now = 0.0
+        self.trials: list[Trial] = []
+        self.workers: dict[int, Worker] = {}
+        self.idle: SortedSet[int] = SortedSet()
+        self.by_status: dict[Status, SortedSet[int]] = {status: SortedSet() for status in Status}
+        self.held: set[int] = set()
+        """Trials in some worker's memory."""
+        self.lost: SortedSet[int] = SortedSet()
+        """Waiting trials that no worker has: theirs was lost."""
+        self.ranking: SortedList[tuple[float, int]] = SortedList()
+        """(-score, number) of every trial that has a score."""
+        self.safe: SortedList[tuple[float, int]] = SortedList()
+        """(-score of the best epoch in its checkpoint, number) of every trial with a committed checkpoint."""
+        self.useless: dict[str, Checkpoint] = {}
+        """Committed checkpoints that nothing needs any more."""
+        self.kept: set[int] = set()
+        """Ended trials that have a checkpoint: the best one, once the others' are discarded."""
+        self.wake_at: float | None = None
+        self.stop_requested: str | None = None
+        self.sampling_stopped: str | None = None
+        self.finished: Finish | None = None
+        self.epochs_trained = 0
+        self.words_ignored = 0
+        self.bad_study: str | None = None
+        self.last_stop = 0.0
+        """When a trial that a worker held was last stopped."""
+        self.losses_in_a_row = 0
+        self.last_loss = ""
+        self.turnarounds = 0
+        self.turnaround_seconds = 0.0
+        """How long workers took from one ended trial to the next, in sum."""
+
+    # What is known.
+
+    @property
+    def best(self) -> Trial | None:
+        """The first row of the leaderboard; the lower number wins ties."""
+        return self.trials[self.ranking[0][1]] if self.ranking else None
+
+    @property
+    def safe_score(self) -> float | None:
+        """The best score whose weights are in a committed checkpoint."""
+        return -self.safe[0][0] if self.safe else None
+
+    def count(self, status: Status) -> int:
+        return len(self.by_status[status])
+
+    # The fold.
+
+    def apply(self, record: Record) -> bool:
+        """Take in one fact or decision. False when it was ignored.
+
+        Raises:
+            IllegalRecord: The record cannot follow this state, which is left as it was.
+        """
+        if self.finished is not None:
+            raise IllegalRecord(f"{record} after the run was finished")
+        if isinstance(record, TrialEvent) and not self._is_current(record):
+            self.now = record.at
+            self.words_ignored += 1
+            return False
+        self._check(record)
+        if isinstance(record, Event):
+            self.now = record.at
+        self._take(record)
+        return True
+
+    def _is_current(self, event: TrialEvent) -> bool:
+        if not 0 <= event.trial < len(self.trials):
+            raise IllegalRecord(f"{event}: there is no such trial")
+        attempt = self.trials[event.trial].attempt
+        if event.attempt > attempt:
+            raise IllegalRecord(f"{event}: attempt {attempt} is the last one begun")
+        return event.attempt == attempt
+
+    def _check(self, record: Record) -> None:
+        if isinstance(record, Train) and record.assignment.trial == len(self.trials):
+            return
+        number = record.assignment.trial if isinstance(record, Train) else getattr(record, "trial", None)
+        if number is None:
+            return
+        if not 0 <= number < len(self.trials):
+            raise IllegalRecord(f"{record}: trials are numbered in order, {len(self.trials)} is the next")
+        if isinstance(record, TrialReported) and self.objective.name not in record.metrics:
+            raise IllegalRecord(f"{record}: the objective '{self.objective.name}' is not among the metrics")
+        status = self.trials[number].status
+        if (status, type(record)) not in TRANSITIONS:
+            raise IllegalRecord(f"{record}: trial {number} is {status}")
+
+    @singledispatchmethod
+    def _take(self, record: Record) -> None:
+        raise IllegalRecord(f"{record}: not a record of a run")
+
+    @_take.register(RunStarted)
+    @_take.register(TimeReached)
+    def _(self, record: Event) -> None:
+        if self.wake_at is not None and record.at >= self.wake_at:
+            self.wake_at = None
+
+    @_take.register
+    def _(self, record: StopRequested) -> None:
+        self.stop_requested = record.reason
+
+    @_take.register
+    def _(self, record: WorkerJoined) -> None:
+        self.workers[record.worker] = Worker(record.worker, record.node)
+        self.idle.add(record.worker)
+
+    @_take.register
+    def _(self, record: WorkerLost) -> None:
+        self.losses_in_a_row += 1
+        self.last_loss = record.reason
+        worker = self.workers.pop(record.worker, None)
+        self.idle.discard(record.worker)
+        training = worker.queue[0] if worker and worker.queue else None
+        for number in sorted(n for n in self.held if self.trials[n].holder == record.worker):
+            self._lose(self.trials[number], record, blame=number == training)
+
+    def _lose(self, trial: Trial, record: WorkerLost, *, blame: bool) -> None:
+        trial.attempt += 1
+        self._let_go(trial)
+        self._rescore(trial, cut_after=trial.checkpoint.epoch if trial.checkpoint else 0)
+        trial.losses += blame
+        if blame and trial.status is Status.RUNNING and trial.losses >= MOST_LOSSES:
+            self._end(trial, Status.FAILED, f"its worker was lost {trial.losses} times: {record.reason}")
+        else:
+            self._move(trial, TRANSITIONS[trial.status, WorkerLost])
+            if trial.status is Status.WAITING:
+                self.lost.add(trial.number)
+                trial.reason = f"its worker was lost: {record.reason}"
+
+    @_take.register
+    def _(self, record: Train) -> None:
+        assignment = record.assignment
+        if assignment.trial == len(self.trials):
+            self.trials.append(Trial(assignment, record.reason))
+            self.by_status[Status.WAITING].add(assignment.trial)
+        trial = self.trials[assignment.trial]
+        trial.assignment, trial.attempt, trial.reason = assignment, assignment.attempt, record.reason
+        trial.worker = trial.holder = record.worker
+        if assignment.after_epoch < trial.epoch:
+            self._rescore(trial, cut_after=assignment.after_epoch)
+        self.held.add(trial.number)
+        self.lost.discard(trial.number)
+        worker = self.workers[record.worker]
+        if trial.number not in worker.queue:
+            worker.queue.append(trial.number)
+        self.idle.discard(worker.number)
+        if not record.queued:
+            worker.since = self.now
+            self._move(trial, TRANSITIONS[trial.status, Train])
+
+    @_take.register
+    def _(self, record: TrialReported) -> None:
+        trial = self.trials[record.trial]
+        score = self.objective.score(record.metrics)
+        self.losses_in_a_row = 0
+        self.epochs_trained += 1
+        self._rescore(trial, Report(record.epoch, record.metrics, record.seconds, score))
+
+    @_take.register
+    def _(self, record: CheckpointSaved) -> None:
+        trial, checkpoint = self.trials[record.trial], record.checkpoint
+        self._drop_checkpoint(trial)
+        trial.checkpoint = checkpoint
+        for report in trial.curve:
+            if report.epoch == checkpoint.best_epoch:
+                trial.safe_score = report.score
+                self.safe.add((-report.score, trial.number))
+        if trial.status.ended:
+            self.kept.add(trial.number)
+        self._retain_best()
+
+    @_take.register
+    def _(self, record: TrialCompleted) -> None:
+        self._release(record, Status.COMPLETED, record.reason)
+
+    @_take.register
+    def _(self, record: TrialDiverged) -> None:
+        self._release(record, Status.DIVERGED, record.reason)
+
+    @_take.register
+    def _(self, record: TrialFailed) -> None:
+        self.trials[record.trial].failure = record
+        if record.bad_study:
+            self.bad_study = record.message
+        self._release(record, Status.FAILED, f"{record.error}: {record.message}")
+
+    @_take.register
+    def _(self, record: TrialReleased) -> None:
+        self._let_go(self.trials[record.trial])
+
+    @_take.register
+    def _(self, record: Pause) -> None:
+        trial = self.trials[record.trial]
+        self._leave_queue(trial)
+        self._move(trial, Status.PAUSED)
+        trial.reason = record.reason
+
+    @_take.register
+    def _(self, record: Stop) -> None:
+        trial = self.trials[record.trial]
+        if trial.holder is not None:
+            self.last_stop = self.now
+        self._leave_queue(trial)
+        self.lost.discard(trial.number)
+        self._end(trial, Status.STOPPED, record.reason)
+
+    @_take.register
+    def _(self, record: StopSampling) -> None:
+        self.sampling_stopped = record.reason
+
+    @_take.register
+    def _(self, record: Discard) -> None:
+        self.useless.pop(record.checkpoint.name, None)
+
+    @_take.register
+    def _(self, record: WakeAt) -> None:
+        self.wake_at = record.time
+
+    @_take.register
+    def _(self, record: Finish) -> None:
+        self.finished = record
+
+    # Steps of it.
+
+    def _move(self, trial: Trial, status: Status) -> None:
+        self.by_status[trial.status].discard(trial.number)
+        self.by_status[status].add(trial.number)
+        trial.status = status
+
+    def _end(self, trial: Trial, status: Status, reason: str) -> None:
+        if status in (Status.DIVERGED, Status.FAILED):
+            self._unrank(trial)
+        self._move(trial, status)
+        trial.reason = reason
+        if trial.checkpoint is not None:
+            if status is Status.STOPPED or status is Status.COMPLETED:
+                self.kept.add(trial.number)
+                self._retain_best()
+            else:
+                self._drop_checkpoint(trial)
+
+    def _release(self, record: TrialEvent, status: Status, reason: str) -> None:
+        """The worker is through with a trial; one that was stopped meanwhile stays so."""
+        trial = self.trials[record.trial]
+        worker = self.workers.get(trial.holder) if trial.holder is not None else None
+        if worker is not None:
+            self.turnarounds += 1
+            self.turnaround_seconds += self.now - worker.since
+        self._let_go(trial)
+        if TRANSITIONS[trial.status, type(record)] is status:
+            self._end(trial, status, reason)
+
+    def _let_go(self, trial: Trial) -> None:
+        self._leave_queue(trial)
+        self.held.discard(trial.number)
+        trial.holder = None
+
+    def _leave_queue(self, trial: Trial) -> None:
+        worker = self.workers.get(trial.holder) if trial.holder is not None else None
+        if worker is None or trial.number not in worker.queue:
+            return
+        worker.queue.remove(trial.number)
+        worker.since = self.now
+        if not worker.queue:
+            self.idle.add(worker.number)
+        elif self.trials[worker.queue[0]].status is Status.WAITING:
+            self._move(self.trials[worker.queue[0]], Status.RUNNING)
+
+    def _rescore(self, trial: Trial, report: Report | None = None, cut_after: int | None = None) -> None:
+        before = trial.score
+        if cut_after is not None:
+            trial.cut(cut_after)
+        if report is not None:
+            trial.add(report)
+        if trial.score != before:
+            if before is not None:
+                self.ranking.discard((-before, trial.number))
+            if trial.score is not None:
+                self.ranking.add((-trial.score, trial.number))
+
+    def _unrank(self, trial: Trial) -> None:
+        if trial.score is not None:
+            self.ranking.discard((-trial.score, trial.number))
+
+    def _drop_checkpoint(self, trial: Trial) -> None:
+        """Nothing needs the trial's checkpoint any more."""
+        if trial.checkpoint is None:
+            return
+        if trial.safe_score is not None:
+            self.safe.discard((-trial.safe_score, trial.number))
+            trial.safe_score = None
+        self.useless[trial.checkpoint.name] = trial.checkpoint
+        self.kept.discard(trial.number)
+        trial.checkpoint = None
+
+    def _retain_best(self) -> None:
+        """Of the ended trials, only the best one's checkpoint is kept."""
+        for number in sorted(self.kept):
+            if not self.safe or self.safe[0][1] != number:
+                self._drop_checkpoint(self.trials[number])
+
+    # The check.
+
+    def validate(self) -> None:
+        """Re-derive every index from the trials and workers; AssertionError where one disagrees."""
+        by_status: dict[Status, list[int]] = {status: [] for status in Status}
+        for number, trial in enumerate(self.trials):
+            assert trial.number == number
+            by_status[trial.status].append(number)
+            epochs = [report.epoch for report in trial.curve]
+            assert epochs == sorted(set(epochs)), (number, epochs)
+            assert trial.best is None or trial.best in trial.curve
+            assert trial.status is not Status.RUNNING or trial.holder is not None, number
+            assert trial.holder is None or trial.holder in self.workers, number
+        assert {status: list(numbers) for status, numbers in self.by_status.items()} == by_status
+        trials = self.trials
+        assert self.held == {trial.number for trial in trials if trial.holder is not None}
+        assert list(self.lost) == [n for n in by_status[Status.WAITING] if trials[n].holder is None]
+        assert list(self.ranking) == sorted((-t.score, t.number) for t in trials if t.score is not None)
+        assert list(self.safe) == sorted((-t.safe_score, t.number) for t in trials if t.safe_score is not None)
+        assert self.kept == {t.number for t in trials if t.status.ended and t.checkpoint is not None}
+        assert list(self.idle) == sorted(w.number for w in self.workers.values() if not w.queue)
+        for worker in self.workers.values():
+            for place, number in enumerate(worker.queue):
+                assert trials[number].holder == worker.number
+                assert trials[number].status is (Status.WAITING if place else Status.RUNNING), number

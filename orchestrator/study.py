@@ -1,0 +1,87 @@
+"""A study: what to tune. The one object that users write."""
+
+from collections.abc import Callable, Mapping
+from typing import Any
+
+from orchestrator.assignment import Configuration
+from orchestrator.errors import UserError
+from orchestrator.objective import Direction, Objective
+from search_spaces import Space
+
+FitArguments = Mapping[str, Any]
+OWN_FIT_ARGUMENTS = ("x", "y", "batch_size", "epochs", "initial_epoch", "steps_per_epoch", "validation_data", "verbose")
+
+
+class Study:
+    """What to tune: a search space, how to train one configuration, and the metric that ranks.
+
+    Args:
+        space: The hyperparameters.
+        build: `build(configuration)` returns a compiled Keras model, trained by `fit`.
+        train: `train(configuration, ctx)` trains in a loop of its own, instead of `build`; see docs/train.md.
+        data: `data()` returns `((x_train, y_train), (x_val, y_val))`, optionally with `(x_test, y_test)`; each a
+            NumPy array or a dict of arrays, equally long. Called once a run. Needed beside `build`.
+        objective: The metric that ranks, as `fit` or `train` reports it.
+        direction: "max" or "min".
+        batch_size: Used where the configuration has no `batch_size`.
+        fit: More arguments of `fit` (callbacks, class_weight, sample_weight …): a dict, or a function of the
+            configuration that returns one, so that every trial has callbacks of its own.
+        name: Names the run directory; the file's name unless given.
+        **settings: Defaults for what `launch` takes: trials, epochs, sampler, stopper, seed, target …
+
+    Raises:
+        UserError: With a line for each thing that is wrong.
+    """
+
+    def __init__(
+        self,
+        *,
+        space: Space,
+        objective: str,
+        direction: Direction,
+        build: Callable[[Configuration], Any] | None = None,
+        train: Callable[[Configuration, Any], None] | None = None,
+        data: Callable[[], Any] | None = None,
+        batch_size: int = 32,
+        fit: FitArguments | Callable[[Configuration], FitArguments] | None = None,
+        name: str | None = None,
+        **settings: Any,
+    ) -> None:
+        self.space = space
+        self.build = build
+        self.train = train
+        self.data = data
+        self.objective = Objective(objective, direction)
+        self.batch_size = batch_size
+        self.fit = fit
+        self.name = name
+        self.settings = settings
+        if problems := list(self._problems()):
+            raise UserError("\n".join(f"Study: {problem}" for problem in problems))
+
+    def fit_arguments(self, configuration: Configuration) -> dict[str, Any]:
+        """What `fit` gets beside data, batch size and epochs. UserError when it names one of those."""
+        given = dict((self.fit(dict(configuration)) if callable(self.fit) else self.fit) or {})
+        if taken := sorted(set(given) & set(OWN_FIT_ARGUMENTS)):
+            raise UserError(f"Study(fit=…) sets {', '.join(taken)}, which the study itself decides: leave it out")
+        return given
+
+    def _problems(self) -> Any:
+        if not isinstance(self.space, Space):
+            yield f"space is {type(self.space).__name__}, not a Space"
+        if (self.build is None) == (self.train is None):
+            yield "give either build=… or train=…"
+        if self.build is not None and self.data is None:
+            yield "build=… needs data=…, a function that returns ((x_train, y_train), (x_val, y_val))"
+        for name in ("build", "train", "data"):
+            value = getattr(self, name)
+            if value is not None and not callable(value):
+                yield f"{name} is {type(value).__name__}, not a function"
+        if not isinstance(self.objective.name, str) or not self.objective.name:
+            yield "objective must be the name of a metric, such as 'val_accuracy'"
+        if self.objective.direction not in ("max", "min"):
+            yield f"direction is {self.objective.direction!r}: use 'max' or 'min'"
+        if not isinstance(self.batch_size, int) or isinstance(self.batch_size, bool) or self.batch_size < 1:
+            yield f"batch_size is {self.batch_size!r}: use a whole number of at least 1"
+        if self.fit is not None and not callable(self.fit) and not isinstance(self.fit, Mapping):
+            yield f"fit is {type(self.fit).__name__}: use a dict, or a function of the configuration that returns one"

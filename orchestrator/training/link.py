@@ -1,0 +1,59 @@
+"""The one thing training knows of the world around it, and how training can end."""
+
+from dataclasses import dataclass
+from typing import Literal, Protocol
+
+from orchestrator.assignment import Assignment, Checkpoint
+
+Verdict = Assignment | Literal["pause", "stop"]
+
+
+class Link(Protocol):
+    """How the training of one trial talks to whoever asked for it. Nothing but `verdict` waits for an answer."""
+
+    def report(self, epoch: int, metrics: dict[str, float], seconds: float) -> None:
+        """One epoch is trained and validated."""
+
+    def stop_requested(self) -> bool:
+        """Asked at every batch, so it is cheap. Once true, training ends as after the verdict "stop"."""
+
+    def verdict(self) -> Verdict:
+        """Wait for what follows `to_epoch`: the next assignment of the same attempt, a pause, or the end."""
+
+    def save(self, checkpoint: Checkpoint, content: bytes) -> None:
+        """Store a checkpoint durably and announce it; OSError when that fails."""
+
+    def load(self, checkpoint: Checkpoint) -> bytes:
+        """The content of a stored checkpoint, verified; OSError when it is missing or damaged."""
+
+
+@dataclass(frozen=True, slots=True)
+class Completed:
+    """Training reached max epochs, or ended by itself before."""
+
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class Diverged:
+    epoch: int
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class Failed:
+    """`bad_study`: a mistake that every trial would share, so that going on makes no sense."""
+
+    error: str
+    message: str
+    where: str
+    traceback: str
+    bad_study: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Released:
+    """The verdict was a pause or a stop, and it is carried out."""
+
+
+Ending = Completed | Diverged | Failed | Released
