@@ -1,0 +1,145 @@
+"""A study's file: loaded here, shipped as source, and loaded again in every worker.
+
+The source is shipped, not the objects, because TensorFlow's AutoGraph reads the source of what it compiles. The file is
+imported under a private name and the files beside it come last on the path of imports, so that they may be called
+anything without hiding a library's module or one of ours. What the study imports from beside it is shipped with it.
+"""
+
+import importlib.abc
+import importlib.machinery
+import importlib.util
+import sys
+import traceback
+from collections.abc import Callable
+from pathlib import Path
+from types import CodeType, ModuleType
+
+import msgspec
+
+from orchestrator.errors import UserError, nearest
+from orchestrator.study import Study
+from search_spaces import SpaceError
+
+PREFIX = "orchestrator_study_"
+
+
+class SourceFile(msgspec.Struct, frozen=True):
+    """One Python file: where it came from, and what is in it."""
+
+    path: str
+    text: str
+
+    @property
+    def is_package(self) -> bool:
+        return Path(self.path).name == "__init__.py"
+
+
+class StudySource(msgspec.Struct, frozen=True):
+    """The study's file, and by module name the files beside it that it imported."""
+
+    file: SourceFile
+    beside: dict[str, SourceFile]
+
+
+Find = Callable[[str], SourceFile | None]
+
+
+class Beside(importlib.abc.MetaPathFinder, importlib.abc.InspectLoader):
+    """Imports the modules that `find` knows; asked last, after the libraries."""
+
+    def __init__(self, find: Find) -> None:
+        self._find = find
+        self.imported: dict[str, SourceFile] = {}
+
+    def find_spec(
+        self, fullname: str, path: object = None, target: ModuleType | None = None
+    ) -> importlib.machinery.ModuleSpec | None:
+        file = self._find(fullname)
+        if file is None:
+            return None
+        self.imported[fullname] = file
+        return self.spec_of(fullname, file)
+
+    def spec_of(self, fullname: str, file: SourceFile) -> importlib.machinery.ModuleSpec:
+        spec = importlib.machinery.ModuleSpec(fullname, self, origin=file.path, is_package=file.is_package)
+        spec.has_location = True
+        return spec
+
+    def get_source(self, fullname: str) -> str:
+        return self.imported[fullname].text
+
+    def get_code(self, fullname: str) -> CodeType:
+        file = self.imported[fullname]
+        return self.source_to_code(file.text, file.path)
+
+    def is_package(self, fullname: str) -> bool:
+        return self.imported[fullname].is_package
+
+
+def read_study(path: Path) -> tuple[Study, StudySource]:
+    """Load a study's file, from disk.
+
+    Raises:
+        UserError: It cannot be read or imported, or holds no study.
+    """
+    folder = path.resolve().parent
+
+    def on_disk(name: str) -> SourceFile | None:
+        stem = folder.joinpath(*name.split("."))
+        return _read(stem.with_name(stem.name + ".py")) or _read(stem / "__init__.py")
+
+    file = _read(path.resolve())
+    if file is None:
+        raise UserError(f"{path}: there is no such file")
+    study, imported = _load(file, on_disk)
+    return study, StudySource(file, imported)
+
+
+def load_shipped(source: StudySource) -> Study:
+    """Load a study from shipped source, in a worker."""
+    return _load(source.file, source.beside.get)[0]
+
+
+def _load(file: SourceFile, find: Find) -> tuple[Study, dict[str, SourceFile]]:
+    """Import a study. The finder stays: functions may import what is beside them when they are called."""
+    name = PREFIX + "".join(c if c.isalnum() else "_" for c in Path(file.path).stem)
+    beside = Beside(find)
+    sys.meta_path.append(beside)
+    beside.imported[name] = file
+    module = importlib.util.module_from_spec(beside.spec_of(name, file))
+    sys.modules[name] = module
+    try:
+        beside.exec_module(module)
+    except (UserError, SpaceError) as error:
+        raise UserError("\n".join(f"{file.path}: {line}" for line in str(error).splitlines())) from error
+    except Exception as error:
+        raise UserError(f"{file.path} does not import: {_describe(error, file.path)}") from error
+    del beside.imported[name]
+    return _study_of(module, file.path), beside.imported
+
+
+def _study_of(module: ModuleType, path: str) -> Study:
+    study = getattr(module, "study", None)
+    if isinstance(study, Study):
+        return study
+    if study is not None:
+        raise UserError(f"{path}: `study` is {type(study).__name__}, not a Study: write study = Study(space=…, …)")
+    hint = nearest("study", [name for name, value in vars(module).items() if isinstance(value, Study)])
+    raise UserError(f"{path} defines no `study`{hint or ': write study = Study(space=…, build=…, data=…, …)'}")
+
+
+def _describe(error: Exception, path: str) -> str:
+    """The exception and the line of the study's file that it came through, on one line."""
+    lines = [frame.lineno for frame in traceback.extract_tb(error.__traceback__) if frame.filename == path]
+    if isinstance(error, SyntaxError) and error.filename == path:
+        lines = [error.lineno]
+    where = f"line {lines[-1]}: " if lines else ""
+    first = (str(error).splitlines() or [""])[0]
+    return f"{where}{type(error).__name__}: {first}"
+
+
+def _read(path: Path) -> SourceFile | None:
+    try:
+        return SourceFile(str(path), path.read_text(encoding="utf-8"))
+    except (OSError, UnicodeDecodeError):
+        return None

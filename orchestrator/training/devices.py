@@ -1,0 +1,78 @@
+"""Fits TensorFlow to the slice of a node that a worker holds, before TensorFlow does anything."""
+
+import importlib
+import os
+import sys
+from dataclasses import dataclass
+from types import ModuleType
+
+QUIET = {"TF_CPP_MIN_LOG_LEVEL": "2", "ENABLE_RUNTIME_UPTIME_TELEMETRY": "0"}
+NO_GPU = "-1"
+
+
+@dataclass(frozen=True, slots=True)
+class Devices:
+    """What TensorFlow has, read back from it."""
+
+    threads: int
+    gpus: tuple[str, ...]
+
+
+def prepare(cpus: float, gpus: float) -> Devices:
+    """Once per worker, first of all. RuntimeError when TensorFlow has already started with other settings.
+
+    `gpus` above 0 on a machine where TensorFlow sees none is no error here (logical GPUs): look at the answer.
+    """
+    _set_environment(gpus)
+    tf = _import_tensorflow()
+    threads = max(1, int(cpus))
+    try:
+        tf.config.threading.set_intra_op_parallelism_threads(threads)
+        # One model's ops depend on each other nearly in a row, so a second pool of threads would only make
+        # TensorFlow use more cores than the worker holds; and with one, stateful ops keep one order.
+        tf.config.threading.set_inter_op_parallelism_threads(1)
+        visible = tf.config.list_physical_devices("GPU") if gpus > 0 else []
+        tf.config.set_visible_devices(visible, "GPU")
+        if 0 < gpus < 1:
+            for gpu in visible:
+                tf.config.experimental.set_memory_growth(gpu, True)
+    except (RuntimeError, ValueError) as error:
+        raise RuntimeError(f"TensorFlow had started before its worker's devices were set: {error}") from error
+    return _read_back(tf, threads, gpus)
+
+
+def _set_environment(gpus: float) -> None:
+    for name, value in QUIET.items():
+        os.environ.setdefault(name, value)
+    os.environ["KERAS_BACKEND"] = "tensorflow"
+    if gpus <= 0:
+        # Ray lets a worker without GPUs see all of the node's, and Keras compiles for a GPU that is only hidden.
+        os.environ["CUDA_VISIBLE_DEVICES"] = NO_GPU
+
+
+def _import_tensorflow() -> ModuleType:
+    """Keras imports scikit-learn for wrappers that no trial uses: a second of CPU time in every worker."""
+    hide = "sklearn" not in sys.modules and "tensorflow" not in sys.modules
+    if hide:
+        sys.modules["sklearn"] = None  # type: ignore[assignment]
+    try:
+        return importlib.import_module("tensorflow")
+    finally:
+        if hide:
+            del sys.modules["sklearn"]
+
+
+def _read_back(tf: ModuleType, threads: int, gpus: float) -> Devices:
+    import keras
+
+    got = Devices(
+        threads=tf.config.threading.get_intra_op_parallelism_threads(),
+        gpus=tuple(device.name for device in tf.config.list_logical_devices("GPU")),
+    )
+    if got.threads != threads:
+        raise RuntimeError(f"TensorFlow runs with {got.threads} threads instead of {threads}: it had started before")
+    if gpus <= 0 and got.gpus:
+        raise RuntimeError(f"a worker without GPUs sees {', '.join(got.gpus)}: TensorFlow had started before")
+    if (backend := keras.backend.backend()) != "tensorflow":
+        raise RuntimeError(f"Keras runs on {backend} instead of tensorflow: it was imported before")
+    return got

@@ -1,0 +1,72 @@
+"""What went wrong in the user's code, in the user's terms: the line that is his, and no frames of ours."""
+
+import re
+import sysconfig
+import traceback
+from pathlib import Path
+from types import TracebackType
+
+from orchestrator.training.link import Failed
+from orchestrator.training.mistakes import BadStudy
+
+MESSAGE_LIMIT = 300
+TRACEBACK_LIMIT = 16_000
+
+OURS = Path(__file__).resolve().parent.parent
+OUR_FOLDERS = (f"{OURS}/", f"{OURS.parent / 'search_spaces'}/")
+SHIPPED_STUDIES = f"{OURS / 'studies'}/"
+LIBRARIES = tuple(f"{Path(sysconfig.get_path(name)).resolve()}/" for name in ("stdlib", "platstdlib", "purelib", "platlib"))
+GENERATED = ("<frozen ", "__autograph_generated_file")
+TERMINAL_COLOURS = re.compile(r"\x1b\[[0-9;]*m")
+
+
+def failed(error: BaseException) -> Failed:
+    if isinstance(error, BadStudy):
+        return Failed("BadStudy", str(error), error.where, str(error), bad_study=True)
+    message = " ".join(TERMINAL_COLOURS.sub("", str(error)).split())
+    return Failed(
+        error=_type_name(type(error)),
+        message=message if len(message) <= MESSAGE_LIMIT else f"{message[: MESSAGE_LIMIT - 1]}…",
+        where=_where(error.__traceback__),
+        traceback=_traceback_text(error),
+    )
+
+
+def _type_name(kind: type[BaseException]) -> str:
+    return kind.__qualname__ if kind.__module__ == "builtins" else f"{kind.__module__}.{kind.__qualname__}"
+
+
+def _where(trace: TracebackType | None) -> str:
+    """The innermost frame of the user's own code; else of a library's, as when `fit` finds shapes that do not fit."""
+    frames = [frame for frame in traceback.extract_tb(trace) if not _is_ours(frame.filename)]
+    users = [frame for frame in frames if not _is_library(frame.filename)]
+    if not frames:
+        return ""
+    frame = (users or frames)[-1]
+    return f"{Path(frame.filename).name}:{frame.lineno} in {frame.name}"
+
+
+def _is_ours(filename: str) -> bool:
+    return filename.startswith(OUR_FOLDERS) and not filename.startswith(SHIPPED_STUDIES)
+
+
+def _is_library(filename: str) -> bool:
+    if filename.startswith(SHIPPED_STUDIES):
+        return False
+    return filename.startswith(LIBRARIES) or any(mark in filename for mark in GENERATED)
+
+
+def _traceback_text(error: BaseException) -> str:
+    text = "".join(_without_ours(traceback.TracebackException.from_exception(error)).format())
+    if len(text) <= TRACEBACK_LIMIT:
+        return text
+    half = TRACEBACK_LIMIT // 2
+    return f"{text[:half]}\n  […]\n{text[-half:]}"
+
+
+def _without_ours(told: traceback.TracebackException) -> traceback.TracebackException:
+    told.stack = traceback.StackSummary.from_list([frame for frame in told.stack if not _is_ours(frame.filename)])
+    for cause in (told.__cause__, told.__context__):
+        if cause is not None:
+            _without_ours(cause)
+    return told

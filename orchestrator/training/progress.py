@@ -1,0 +1,111 @@
+"""One trial's way through its epochs: the same rules for `fit` and for a loop of the user's own.
+
+After each epoch: report; end as diverged if the score is no finite number; at max epochs, or where training ended
+by itself, save what may be among the best and complete; at `to_epoch` ask what follows; between, save now and then.
+"""
+
+import math
+import time
+from collections.abc import Callable
+from typing import Protocol
+
+from orchestrator.assignment import Assignment
+from orchestrator.study import Study
+from orchestrator.training.link import Completed, Diverged, Ending, Link, Released
+from orchestrator.training.mistakes import objective_missing
+from orchestrator.training.session import begin_epoch
+
+LOSS = "loss"
+
+
+class Keeper(Protocol):
+    """Holds the trial's state, and its best epoch's."""
+
+    best_epoch: int
+    best_score: float | None
+
+    def save(self) -> None:
+        """Write a checkpoint of the last whole epoch, if there is one to write."""
+
+
+class Progress:
+    """`ending` is set once training is to end; `epoch` is the last one reported."""
+
+    def __init__(self, study: Study, assignment: Assignment, link: Link, checkpoint_every: float) -> None:
+        self.assignment = assignment
+        self.link = link
+        self.epoch = assignment.after_epoch
+        self.ending: Ending | None = None
+        self._study = study
+        self._checkpoint_every = checkpoint_every
+        self._saved_at = time.monotonic()
+        self._stop = False
+        self._epoch_began = 0.0
+
+    def stop_requested(self) -> bool:
+        self._stop = self._stop or self.link.stop_requested()
+        return self._stop
+
+    def begin_epoch(self, epoch: int) -> None:
+        begin_epoch(self.assignment.seed, epoch)
+        self._epoch_began = time.perf_counter()
+
+    def report(self, epoch: int, metrics: dict[str, float]) -> float:
+        """The score, larger is better. Sets `ending` when it is no finite number."""
+        seconds = time.perf_counter() - self._epoch_began
+        objective = self._study.objective
+        if objective.name not in metrics:
+            raise objective_missing(objective.name, metrics, self._study.build or self._study.train)
+        self.link.report(epoch, metrics, seconds)
+        self.epoch = epoch
+        for name in (objective.name, LOSS):
+            if not math.isfinite(metrics.get(name, 0.0)):
+                self.ending = Diverged(epoch, f"{name} became {metrics[name]} in epoch {epoch}")
+                break
+        return objective.score(metrics)
+
+    def decide(self, keeper: Keeper, ended_by_itself: bool) -> None:
+        """What follows a reported epoch. Blocks at `to_epoch`; sets `ending` unless training goes on."""
+        maximum = self.assignment.max_epochs
+        if self.ending is not None:
+            return
+        if self.epoch >= maximum:
+            self._complete(keeper, f"reached epoch {maximum}")
+        elif self.stop_requested():
+            self.stop(keeper)
+        elif ended_by_itself:
+            self._complete(keeper, f"training ended by itself after epoch {self.epoch} of {maximum}")
+        elif self.epoch >= self.assignment.to_epoch:
+            self._ask(keeper)
+        if self.ending is None and time.monotonic() - self._saved_at >= self._checkpoint_every:
+            self._save(keeper)
+
+    def stop(self, keeper: Keeper) -> None:
+        """For good: saved only where that may be the best model of the run."""
+        self._save_if_best(keeper)
+        self.ending = Released()
+
+    def _ask(self, keeper: Keeper) -> None:
+        verdict = self.link.verdict()
+        if isinstance(verdict, Assignment):
+            self.assignment = verdict
+        elif verdict == "pause":
+            self._save(keeper)
+            self.ending = Released()
+        else:
+            self.stop(keeper)
+
+    def _complete(self, keeper: Keeper, reason: str) -> None:
+        self._save_if_best(keeper)
+        self.ending = Completed(reason)
+
+    def _save_if_best(self, keeper: Keeper) -> None:
+        safe = self.assignment.keep_above
+        if keeper.best_score is not None and (safe is None or keeper.best_score >= safe):
+            self._save(keeper)
+
+    def _save(self, keeper: Keeper) -> None:
+        keeper.save()
+        self._saved_at = time.monotonic()
+
+

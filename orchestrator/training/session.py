@@ -1,0 +1,69 @@
+"""Keras's and Python's global state, set anew for every trial: what ran before in the process must not matter.
+
+Much of it belongs to the thread (dtype policy, global seed generator), so a trial begins, builds and trains in
+one thread. The settings that trials start from are those of the first trial's beginning: import the study, which
+may set a dtype policy at its top, in that thread before.
+"""
+
+import random
+from dataclasses import dataclass
+from functools import cache
+from typing import Any
+
+import keras
+import numpy as np
+from keras.src.backend.common import global_state
+from keras.src.random import seed_generator
+from numpy.typing import NDArray
+
+SEED_BITS = 0xFFFFFFFF
+
+
+@dataclass(frozen=True, slots=True)
+class _Settings:
+    floatx: str
+    epsilon: float
+    image_data_format: str
+    dtype_policy: Any
+
+
+@cache
+def _settings_at_start() -> _Settings:
+    config = keras.config
+    return _Settings(config.floatx(), config.epsilon(), config.image_data_format(), config.dtype_policy())
+
+
+def short_seed(seed: int) -> int:
+    """As many bits as NumPy's and TensorFlow's seeds hold."""
+    return seed & SEED_BITS
+
+
+def begin_trial(seed: int) -> None:
+    settings = _settings_at_start()
+    keras.utils.clear_session(free_memory=False)
+    keras.config.set_floatx(settings.floatx)
+    keras.config.set_epsilon(settings.epsilon)
+    keras.config.set_image_data_format(settings.image_data_format)
+    keras.config.set_dtype_policy(settings.dtype_policy)
+    # Environment variables can cap every fit for debugging; a capped trial would pass for a whole one.
+    keras.config.set_max_epochs(None)
+    keras.config.set_max_steps_per_epoch(None)
+    keras.utils.set_random_seed(short_seed(seed))
+
+
+def begin_epoch(seed: int, epoch: int) -> None:
+    """Python's and NumPy's generators depend on the epoch alone, so a resumed trial draws as an unbroken one."""
+    words = np.random.SeedSequence((short_seed(seed), epoch)).generate_state(4)
+    np.random.seed(words)
+    random.seed(words.tobytes())
+
+
+def global_randomness() -> NDArray[Any] | None:
+    """The state of Keras's own generator, which serves random ops without a seed; None if none was used."""
+    generator = global_state.get_global_attribute(seed_generator.GLOBAL_SEED_GENERATOR)
+    return None if generator is None else np.array(generator.state)
+
+
+def set_global_randomness(state: NDArray[Any] | None) -> None:
+    if state is not None:
+        seed_generator.global_seed_generator().state.assign(state)

@@ -1,0 +1,62 @@
+"""Trains one trial, from where its assignment says to where the answers it gets end it."""
+
+from typing import Any
+
+from orchestrator.assignment import Assignment, Checkpoint
+from orchestrator.study import Study
+from orchestrator.training.failures import failed
+from orchestrator.training.fit import train_by_fit
+from orchestrator.training.link import Ending, Link, Verdict
+from orchestrator.training.loop import train_by_loop
+from orchestrator.training.progress import Progress
+
+
+def train_trial(
+    study: Study, assignment: Assignment, data: Any, link: Link, checkpoint_every: float = 60.0
+) -> Ending:
+    """What the user's code raises is an ending; what the link raises is raised.
+
+    Args:
+        data: `Data` for a study with `build`; for one with `train` whatever its `data()` returned.
+        checkpoint_every: Seconds between checkpoints while it trains.
+    """
+    guarded = _GuardedLink(link)
+    progress = Progress(study, assignment, guarded, checkpoint_every)
+    try:
+        ending = train_by_fit(study, data, progress) if study.build else train_by_loop(study, data, progress)
+    except (Exception, SystemExit) as error:
+        ending = failed(error)
+    if guarded.broken is not None:
+        raise guarded.broken
+    return ending
+
+
+class _GuardedLink:
+    """Remembers what the link raised: it is not the user's failure, whatever his code makes of it."""
+
+    def __init__(self, link: Link) -> None:
+        self._link = link
+        self.broken: Exception | None = None
+
+    def report(self, epoch: int, metrics: dict[str, float], seconds: float) -> None:
+        self._guarded(self._link.report, epoch, metrics, seconds)
+
+    def stop_requested(self) -> bool:
+        return bool(self._guarded(self._link.stop_requested))
+
+    def verdict(self) -> Verdict:
+        answer: Verdict = self._guarded(self._link.verdict)
+        return answer
+
+    def save(self, checkpoint: Checkpoint, content: bytes) -> None:
+        self._guarded(self._link.save, checkpoint, content)
+
+    def load(self, checkpoint: Checkpoint) -> bytes:
+        return bytes(self._guarded(self._link.load, checkpoint))
+
+    def _guarded(self, call: Any, *arguments: Any) -> Any:
+        try:
+            return call(*arguments)
+        except Exception as error:
+            self.broken = error
+            raise

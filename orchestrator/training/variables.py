@@ -1,0 +1,92 @@
+"""The values of Keras models and optimizers as plain arrays, and back into models and optimizers made anew."""
+
+from collections.abc import Iterable, Iterator, Sequence
+from typing import Any
+
+import keras
+import numpy as np
+import tensorflow as tf
+from numpy.typing import NDArray
+
+Values = list[NDArray[Any]]
+State = dict[str, Any]
+
+
+def values(variables: Iterable[Any]) -> Values:
+    return [keras.ops.convert_to_numpy(variable) for variable in variables]
+
+
+def set_values(variables: Sequence[Any], arrays: Sequence[NDArray[Any]], owner: str) -> None:
+    shapes = [tuple(variable.shape) for variable in variables]
+    if shapes != [array.shape for array in arrays]:
+        raise ValueError(
+            f"the checkpoint does not fit the {owner}: it holds arrays of the shapes "
+            f"{[array.shape for array in arrays]}, the {owner} has {shapes}. "
+            "The same configuration must always build the same model"
+        )
+    for variable, array in zip(variables, arrays, strict=True):
+        variable.assign(array)
+
+
+def layer_state(layer: keras.Layer) -> State:
+    return {"weights": values(layer.weights), "others": values(_beside_weights(layer))}
+
+
+def set_layer_state(layer: keras.Layer, state: State) -> None:
+    set_values(layer.weights, state["weights"], f"model '{layer.name}'")
+    set_values(_beside_weights(layer), state["others"], f"random state of the model '{layer.name}'")
+
+
+def _beside_weights(layer: keras.Layer) -> list[Any]:
+    """What a layer keeps besides weights and metrics: the states of its random generators."""
+    weights = {id(variable) for variable in layer.weights}
+    return [variable for variable in layer.variables if id(variable) not in weights]
+
+
+def optimizer_state(optimizer: keras.optimizers.Optimizer, variables: Sequence[Any]) -> State:
+    """With the positions, among `variables`, of those that it was built on; None where it is none of them."""
+    positions = {id(variable): position for position, variable in enumerate(variables)}
+    built_on = [positions.get(id(variable)) for variable in optimizer._trainable_variables]
+    return {"variables": values(optimizer.variables), "built_on": built_on if optimizer.built else None}
+
+
+def set_optimizer_state(optimizer: keras.optimizers.Optimizer, state: State, variables: Sequence[Any]) -> None:
+    """Builds the optimizer first if need be: only then has it the variables that hold its moments."""
+    positions = state["built_on"]
+    if positions is not None and not optimizer.built and None not in positions:
+        optimizer.build([variables[position] for position in positions])
+    set_values(optimizer.variables, state["variables"], f"optimizer '{optimizer.name}'")
+
+
+def optimizers(model: keras.Model) -> Iterator[tuple[str, keras.optimizers.Optimizer]]:
+    """The model's own, those kept as attributes for a train step of its own, and those of models inside it."""
+    for place, part in enumerate(_models(model)):
+        for name, value in vars(part).items():
+            items = value if isinstance(value, (list, tuple)) else [value]
+            for position, item in enumerate(items):
+                if isinstance(item, keras.optimizers.Optimizer):
+                    yield f"{place}.{name}.{position}", item
+
+
+def _models(model: keras.Model) -> Iterator[keras.Model]:
+    yield model
+    for layer in model.layers:
+        if isinstance(layer, keras.Model):
+            yield from _models(layer)
+
+
+def no_rows(inputs: Any) -> Any:
+    """Shape and type of the rows of each input, as arrays without rows."""
+    return keras.tree.map_structure(
+        lambda x: np.empty((0, *x.shape[1:]), "S1" if x.dtype == tf.string else x.dtype.as_numpy_dtype), inputs
+    )
+
+
+def build_weights(model: keras.Model, inputs: Any, count: int) -> None:
+    """A model that learns its input's shape from the first batch gets one row of zeros, to have `count` weights."""
+    if not model.built or len(model.weights) != count:
+        model(keras.tree.map_structure(_one_row, inputs), training=False)
+
+
+def _one_row(array: NDArray[Any]) -> tf.Tensor:
+    return tf.convert_to_tensor(np.zeros((1, *array.shape[1:]), array.dtype))

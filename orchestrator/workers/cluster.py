@@ -1,0 +1,83 @@
+"""Join a Ray cluster or start one on this machine, and what it has."""
+
+import logging
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+import ray
+
+from orchestrator.errors import UserError
+from orchestrator.workers.resources import Node
+
+
+@dataclass(frozen=True, slots=True)
+class Cluster:
+    """A cluster that this process is connected to."""
+
+    address: str
+    local: bool
+    """Started by us, for this run."""
+    dashboard_url: str | None
+    nodes: tuple[Node, ...]
+
+
+@contextmanager
+def connect(address: str | None) -> Iterator[Cluster]:
+    """Connected to the cluster at `address` or RAY_ADDRESS, or to one started on this machine for the duration.
+
+    A process that is connected already (a notebook, a test) stays so, on its cluster.
+
+    Raises:
+        UserError: There is no cluster at the address.
+    """
+    if ray.is_initialized():
+        yield _describe(local=False)
+        return
+    address = address or os.environ.get("RAY_ADDRESS")
+    environment = dict(os.environ)
+    try:
+        _init(address)
+        yield _describe(local=address is None)
+    finally:
+        ray.shutdown()
+        # Starting a cluster switches token authentication on in this process's environment, for good.
+        os.environ.clear()
+        os.environ.update(environment)
+
+
+def _init(address: str | None) -> None:
+    quiet = {"log_to_driver": False, "logging_level": logging.ERROR, "configure_logging": True}
+    if address is None:
+        ray.init(address="local", include_dashboard=True, **quiet)
+        return
+    # Nodes that do not have the product get it from here.
+    packages = [str(Path(__file__).parents[1]), str(Path(__file__).parents[2] / "search_spaces")]
+    try:
+        ray.init(address=address, runtime_env={"py_modules": packages}, **quiet)
+    except Exception as error:
+        first = (str(error).strip().splitlines() or [type(error).__name__])[0]
+        raise UserError(
+            f"there is no Ray cluster to join at address '{address}': {first} "
+            "(check --address and RAY_ADDRESS; a cluster with token authentication needs RAY_AUTH_MODE=token)"
+        ) from error
+
+
+def _describe(*, local: bool) -> Cluster:
+    context = ray.get_runtime_context()
+    url = ray._private.worker.get_dashboard_url()
+    nodes = tuple(
+        Node(
+            name=node["NodeManagerHostname"],
+            address=node["NodeManagerAddress"],
+            cpus=node["Resources"].get("CPU", 0.0),
+            gpus=node["Resources"].get("GPU", 0.0),
+        )
+        for node in ray.nodes()
+        if node["Alive"]
+    )
+    return Cluster(
+        address=context.gcs_address, local=local, dashboard_url=f"http://{url}" if url else None, nodes=nodes
+    )

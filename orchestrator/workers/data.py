@@ -1,0 +1,53 @@
+"""The study's data: made once, by a task of the run, held for all of it, and mapped by the workers of each node."""
+
+import traceback
+from dataclasses import dataclass
+from typing import Any
+
+import ray
+
+from orchestrator.errors import RunFailed, UserError
+from orchestrator.study import Study
+from orchestrator.study_file import StudySource, load_shipped
+
+
+@dataclass(frozen=True, slots=True)
+class Problem:
+    message: str
+    is_bad_input: bool
+
+
+def begin_loading(study: StudySource | Study) -> tuple[ray.ObjectRef, ray.ObjectRef]:
+    """Start `study.data()`: what went wrong with it or None, and the data. It needs no CPU to itself, which would
+    be a worker's."""
+    task = ray.remote(num_cpus=0, num_returns=2)(_load).options(name="data")
+    problem, data = task.remote(study)
+    return problem, data
+
+
+def check_loaded(problem: ray.ObjectRef) -> None:
+    """Wait for the data.
+
+    Raises:
+        UserError: It does not fit, or (RunFailed) `data()` raised.
+    """
+    found: Problem | None = ray.get(problem)
+    if found is not None:
+        raise (UserError if found.is_bad_input else RunFailed)(found.message)
+
+
+def _load(source: StudySource | Study) -> tuple[Problem | None, Any]:
+    from orchestrator.training.data import check_data
+
+    study = load_shipped(source) if isinstance(source, StudySource) else source
+    if study.data is None:
+        return None, None
+    try:
+        data = study.data()
+        return None, data if study.train is not None else check_data(data)
+    except UserError as error:
+        return Problem(str(error), is_bad_input=True), None
+    except Exception as error:
+        frames = [f for f in traceback.extract_tb(error.__traceback__) if not f.filename.startswith("<")]
+        where = f"{frames[-1].filename}, line {frames[-1].lineno}" if frames else "?"
+        return Problem(f"data() raised {type(error).__name__}: {error} ({where})", is_bad_input=False), None

@@ -1,0 +1,23 @@
+"""The shipped search spaces, by name. Each is a module of this package with a `space`."""
+
+from importlib import import_module
+
+from search_spaces.errors import SpaceError, nearest
+from search_spaces.space import Space
+
+_SHIPPED = ("mlp",)
+
+
+def shipped() -> list[str]:
+    """The names that `load` knows."""
+    return list(_SHIPPED)
+
+
+def load(name: str) -> Space:
+    """The shipped search space of this name."""
+    if name not in _SHIPPED:
+        raise SpaceError(
+            f"search space {name!r} is not shipped{nearest(name, _SHIPPED)} (one of {', '.join(_SHIPPED)})"
+        )
+    space: Space = import_module(f"search_spaces.{name}").space
+    return space

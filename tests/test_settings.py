@@ -1,0 +1,105 @@
+from dataclasses import fields
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from orchestrator.errors import UserError
+from orchestrator.settings import Settings, problems_of, resolve
+
+
+def problem(**given):
+    (line,) = problems_of(given)
+    return line
+
+
+def test_the_defaults_are_valid():
+    assert resolve() == Settings()
+    assert resolve({field.name: getattr(Settings(), field.name) for field in fields(Settings)}) == Settings()
+
+
+def test_later_layers_win():
+    settings = resolve({"trials": 5, "epochs": 9}, {"epochs": 3, "stopper": "none"}, {"epochs": 4})
+    assert (settings.trials, settings.epochs, settings.stopper, settings.seed) == (5, 4, "none", 0)
+
+
+def test_a_wrong_value_that_is_overruled_does_no_harm():
+    assert resolve({"trials": 0}, {"trials": 1}).trials == 1
+
+
+@pytest.mark.parametrize(
+    ("name", "given", "expected"),
+    [
+        ("trials", np.int64(3), 3),
+        ("trials", 1e3, 1000),
+        ("trials", 10**30, 10**30),
+        ("seed", 2**64 - 1, 2**64 - 1),
+        ("seed", np.uint8(7), 7),
+        ("cpus_per_trial", 2, 2.0),
+        ("cpus_per_trial", 0.3, 0.3),
+        ("cpus_per_trial", 1e-4, 1e-4),
+        ("gpus_per_trial", 0, 0.0),
+        ("gpus_per_trial", np.float32(0.25), 0.25),
+        ("gpus_per_trial", 1 / 6, 0.1666),
+        ("gpus_per_trial", 4, 4.0),
+        ("max_time", 90, 90.0),
+        ("max_time", "90", 90.0),
+        ("max_time", "90s", 90.0),
+        ("max_time", "10m", 600.0),
+        ("max_time", "1.5h", 5400.0),
+        ("max_time", " 2 d ", 172800.0),
+        ("checkpoint_every", 0.5, 0.5),
+        ("target", -3, -3.0),
+        ("run_dir", Path("runs/a"), "runs/a"),
+        ("address", "auto", "auto"),
+    ],
+)
+def test_a_value_gets_its_final_type(name, given, expected):
+    value = getattr(resolve({name: given}), name)
+    assert value == expected and type(value) is type(expected)
+
+
+@pytest.mark.parametrize("name", ["trials", "workers", "address", "run_dir", "max_time", "target"])
+def test_none_where_it_means_something(name):
+    assert getattr(resolve({"max_time": 1, name: None} if name != "max_time" else {name: None}), name) is None
+
+
+@pytest.mark.parametrize(
+    ("name", "wrong"),
+    [
+        *[("trials", value) for value in (0, -1, 1.5, True, "3", float("nan"), float("inf"), np.bool_(True))],
+        *[("epochs", value) for value in (0, None, 2.5, np.float64("nan"))],
+        *[("seed", value) for value in (-1, 2**64, 0.5, None, "x")],
+        *[("workers", value) for value in (0, False)],
+        *[("cpus_per_trial", value) for value in (0, 0.00001, 1.5, -1, float("nan"), True, None)],
+        *[("gpus_per_trial", value) for value in (-0.5, -1e-9, 1e-9, 2.5, "1", float("inf"))],
+        *[("max_time", value) for value in (0, "0s", -1, "10 minutes", "m", "", True, float("nan"), "9" * 400)],
+        *[("checkpoint_every", value) for value in (0, None)],
+        *[("target", value) for value in ("0.9", float("nan"), True)],
+        *[("address", value) for value in ("", 6379)],
+        *[("run_dir", value) for value in ("", 1)],
+        *[("sampler", value) for value in (1, None, [])],
+    ],
+)
+def test_a_wrong_value_is_named_with_the_fix(name, wrong):
+    line = problem(**{name: wrong})
+    assert line.startswith(f"{name} is {wrong!r}: use ")
+
+
+def test_a_misspelt_name_gets_the_nearest():
+    assert problem(gpus_per_trail=1) == "there is no setting 'gpus_per_trail'; did you mean 'gpus_per_trial'?"
+    assert problem(xyz=1) == "there is no setting 'xyz'"
+    assert problem(stopper="ahsa") == "stopper is 'ahsa': use one of asha, median, none; did you mean 'asha'?"
+    assert problem(sampler="randm").endswith("did you mean 'random'?")
+
+
+def test_a_run_without_any_limit_is_refused():
+    assert "never end" in problem(trials=None)
+    assert problems_of({"trials": None, "max_time": "1m"}) == problems_of({"trials": None, "target": 0.9}) == []
+
+
+def test_all_problems_are_told_at_once():
+    with pytest.raises(UserError) as caught:
+        resolve({"trails": 3, "trials": None}, {"epochs": 0, "seed": "x"}, {"stopper": "nune"})
+    assert len(str(caught.value).splitlines()) == 5
+    assert caught.value.exit_code == 2
