@@ -3,7 +3,7 @@
 import os
 import re
 from collections.abc import Callable, Collection, Mapping
-from dataclasses import dataclass, fields
+from dataclasses import dataclass
 from math import floor, isfinite
 from numbers import Integral, Real
 from typing import Any
@@ -161,4 +161,3 @@ CHECKS: dict[str, Check] = {
     "target": _or_none(_finite),
     "checkpoint_every": _duration,
 }
-assert list(CHECKS) == [field.name for field in fields(Settings)]

@@ -8,7 +8,7 @@ from typing import Any, ClassVar
 
 from search_spaces.domain import Domain
 from search_spaces.shares import middle, share
-from search_spaces.values import Scalar, identity, plain, problem_of, shown
+from search_spaces.values import Scalar, identity, plain, problem_of, quoted, shown
 
 
 @dataclass(frozen=True, eq=False, repr=False)
@@ -45,10 +45,10 @@ class Choice(Domain):
         given: Any = self.values
         self._set("values", ())
         if isinstance(given, AbstractSet):
-            yield f"values is {shown(given)}, which has no order: use a list"
+            yield f"values is {quoted(given)}, which has no order: use a list"
             return
         if isinstance(given, str | bytes | Mapping) or not isinstance(given, Iterable):
-            yield f"values is {shown(given)}: use a list, such as Choice(['relu', 'tanh'])"
+            yield f"values is {quoted(given)}: use a list, such as Choice(['relu', 'tanh'])"
             return
         listed = tuple(plain(value) for value in given)
         self._set("values", listed)
@@ -93,4 +93,4 @@ class Fixed(Domain):
 def _repeats(values: list[Scalar]) -> Iterator[str]:
     for (_, value), times in Counter(map(identity, values)).items():
         if times > 1:
-            yield f"values has {shown(value)} {times} times: leave one of them"
+            yield f"values has {value!r} more than once: leave one of them"

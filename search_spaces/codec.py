@@ -11,7 +11,7 @@ from search_spaces.constraints import Constraint
 from search_spaces.domain import Domain
 from search_spaces.errors import SpaceError, nearest
 from search_spaces.numeric import Float, Int
-from search_spaces.values import shown
+from search_spaces.values import quoted
 
 FORMAT = 1
 """Raised when older programs can no longer read what is written; part of the fingerprint."""
@@ -30,14 +30,14 @@ def encoded(domains: Mapping[str, Domain], constraints: Iterable[Constraint]) ->
 def decoded(data: Any) -> tuple[dict[str, Domain], dict[str, str | None]]:
     """The domains, and for each constraint's name the hash of its source. SpaceError for anything else."""
     if not isinstance(data, Mapping) or data.get("format") != FORMAT:
-        raise SpaceError(f"search space: {shown(data)} is not of format {FORMAT}: give what Space.to_json() wrote")
+        raise SpaceError(f"search space: {quoted(data)} is not of format {FORMAT}: give what Space.to_json() wrote")
     try:
         domains = dict(_domain(dict(entry)) for entry in data["hyperparameters"])
         recorded = {entry["name"]: entry["source_sha256"] for entry in data["constraints"]}
     except (KeyError, TypeError, ValueError) as error:
         if isinstance(error, SpaceError):
             raise
-        raise SpaceError(f"search space: {shown(data)} is incomplete: give what Space.to_json() wrote") from error
+        raise SpaceError(f"search space: {quoted(data)} is incomplete: give what Space.to_json() wrote") from error
     return domains, recorded
 
 
@@ -57,7 +57,7 @@ def changed(recorded: Mapping[str, str | None], given: Iterable[Constraint]) -> 
 def domain_from_json(data: Any) -> Domain:
     """The domain that `to_json` wrote. SpaceError for anything else."""
     if not isinstance(data, Mapping) or not isinstance(data.get("type"), str):
-        raise SpaceError(f"{shown(data)} is no domain: it needs a type, one of {', '.join(_KINDS)}")
+        raise SpaceError(f"{quoted(data)} is no domain: it needs a type, one of {', '.join(_KINDS)}")
     given = dict(data)
     name = given.pop("type")
     if name not in _KINDS:
@@ -65,7 +65,7 @@ def domain_from_json(data: Any) -> Domain:
     try:
         domain = _KINDS[name](**given)
     except TypeError as error:
-        raise SpaceError(f"{shown(data)} is no domain: {error}") from None
+        raise SpaceError(f"{quoted(data)} is no domain: {error}") from None
     domain.require_sound()
     return domain
 

@@ -10,7 +10,7 @@ from typing import Any
 from search_spaces.domain import Domain
 from search_spaces.errors import nearest
 from search_spaces.numeric import Float
-from search_spaces.values import identity, problem_of, shown
+from search_spaces.values import identity, problem_of, quoted
 
 Domains = Mapping[str, Domain]
 
@@ -58,7 +58,7 @@ def _parent_problems(name: str, parent: str, values: tuple[Any, ...], domains: D
     elif not domains[parent].problems:
         for value in values:
             if problem_of(value) is None and not domains[parent].contains(value):
-                yield f"its condition wants {parent} = {shown(value)}, which is no value of {domains[parent]!r}"
+                yield f"its condition wants {parent} = {quoted(value)}, which is no value of {domains[parent]!r}"
 
 
 def _cycles(domains: Domains) -> Iterator[str]:

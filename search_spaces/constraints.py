@@ -15,7 +15,7 @@ from typing import Any
 
 from search_spaces.domain import Domain
 from search_spaces.errors import SpaceError
-from search_spaces.values import shown
+from search_spaces.values import quoted
 
 Predicate = Callable[[dict[str, Any]], bool]
 Predicates = Mapping[str, Predicate] | Iterable[Predicate]
@@ -97,11 +97,9 @@ def _problem_of(name: Any, predicate: Any) -> str | None:
     if isinstance(predicate, Domain):
         return f"constraints is {predicate!r}: for a hyperparameter of that name write Space({{'constraints': …}})"
     if not inspect.isfunction(inspect.unwrap(predicate) if callable(predicate) else predicate):
-        return (
-            f"constraint {shown(predicate)} is no function: use constraints={{'name': a function of the configuration}}"
-        )
+        return f"constraint {quoted(predicate)} is no function: use constraints={{'name': a function of the configuration}}"
     if not isinstance(name, str) or not name.strip() or not name.isprintable() or name == "<lambda>":
-        return f"constraint {shown(name)} needs a name of its own: use constraints={{'name': function}}"
+        return f"constraint {quoted(name)} needs a name of its own: use constraints={{'name': function}}"
     return None
 
 

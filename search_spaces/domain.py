@@ -3,11 +3,12 @@
 import json
 from abc import ABC, abstractmethod
 from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Set as AbstractSet
 from dataclasses import dataclass, field
 from typing import Any, ClassVar
 
 from search_spaces.errors import SpaceError
-from search_spaces.values import Scalar, plain, problem_of, shown
+from search_spaces.values import Scalar, plain, problem_of, quoted
 
 _POSITIONAL = ("low", "high", "values", "value")
 
@@ -89,15 +90,15 @@ class Domain(ABC):
     def _settle_group(self) -> Iterator[str]:
         self._set("group", plain(self.group))
         if self.group is not None and (type(self.group) is not int or not 1 <= self.group <= 4):
-            yield f"group is {shown(self.group)}: use 1 (tune first), 2, 3 or 4, or leave it out"
+            yield f"group is {quoted(self.group)}: use 1 (tune first), 2, 3 or 4, or leave it out"
 
     def _settle_when(self) -> Iterator[str]:
         when: Any = self.when
         self._set("when", None)
-        if when is None or when == {}:
+        if when is None:
             return
         if not isinstance(when, Mapping) or not all(isinstance(parent, str) for parent in when):
-            yield f"when is {shown(when)}: name parent and values, such as when={{'optimizer': ['adam']}}"
+            yield f"when is {quoted(when)}: name parent and values, such as when={{'optimizer': ['adam']}}"
             return
         settled = {parent: _listed(values) for parent, values in when.items()}
         self._set("when", settled)
@@ -123,10 +124,12 @@ class Domain(ABC):
 
     def _require_value(self, value: Any) -> None:
         if not self.contains(value):
-            raise SpaceError(f"{shown(value)} is no value of {self!r}")
+            raise SpaceError(f"{quoted(value)} is no value of {self!r}")
 
 
 def _listed(values: Any) -> tuple[Any, ...]:
-    """One value or several, as a tuple: a text is one value."""
-    alone = isinstance(values, str | Mapping) or not isinstance(values, Iterable)
-    return (plain(values),) if alone else tuple(plain(value) for value in values)
+    """One value or several, as a tuple. A text is one value; a set gets an order, for the fingerprint."""
+    if isinstance(values, str | Mapping) or not isinstance(values, Iterable):
+        return (plain(values),)
+    listed = tuple(plain(value) for value in values)
+    return tuple(sorted(listed, key=repr)) if isinstance(values, AbstractSet) else listed

@@ -20,7 +20,7 @@ from search_spaces import scales
 from search_spaces.domain import Domain
 from search_spaces.errors import nearest
 from search_spaces.shares import middle, share
-from search_spaces.values import is_number, plain, shown
+from search_spaces.values import is_number, plain, quoted, shown
 
 LARGEST_BOUND = 10**12
 """Of an `Int`: up to here floats in the unit interval tell neighbours apart, also on the log scale."""
@@ -76,7 +76,7 @@ class Float(Domain):
         if finite:
             self._set(name, float(bound) + 0.0)  # + 0.0 makes of -0.0 what it equals
         else:
-            yield f"{name} is {shown(bound)}: use a finite number"
+            yield f"{name} is {quoted(bound)}: use a finite number"
 
 
 @dataclass(frozen=True, eq=False, repr=False)
@@ -139,7 +139,7 @@ class Int(Domain):
         self._set(name, bound)
         if isinstance(bound, bool) or not isinstance(bound, int):
             instead = round(bound) if is_number(bound) and math.isfinite(bound) else "one such as 16"
-            yield f"{name} is {shown(bound)}, not a whole number: use {instead}"
+            yield f"{name} is {quoted(bound)}, not a whole number: use {instead}"
         elif abs(bound) > LARGEST_BOUND:
             yield f"{name} is {bound}, beyond what an Int can tell apart: use a Float, or at most {LARGEST_BOUND}"
         else:
@@ -150,7 +150,7 @@ class Int(Domain):
         if self.step is None:
             return
         if type(self.step) is not int or self.step < 1:
-            yield f"step is {shown(self.step)}: use a whole number of at least 1"
+            yield f"step is {quoted(self.step)}: use a whole number of at least 1"
         elif self.scale == "log":
             yield f"step {self.step} goes with the linear scale only: leave it out, or list the values in a Choice"
 
@@ -170,4 +170,4 @@ def _scale_unless_linear(scale: str) -> dict[str, str]:
 
 def _scale_problems(scale: Any, known: tuple[str, ...]) -> Iterator[str]:
     if not isinstance(scale, str) or scale not in known:
-        yield f"scale {shown(scale)} is unknown{nearest(scale, known)} (one of {', '.join(known)})"
+        yield f"scale {quoted(scale)} is unknown{nearest(scale, known)} (one of {', '.join(known)})"

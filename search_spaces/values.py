@@ -22,7 +22,7 @@ def is_number(value: Any) -> bool:
 def problem_of(value: Any) -> str | None:
     """Why the value cannot be that of a hyperparameter, with the fix; None if it can."""
     if type(value) not in (str, int, float, bool, type(None)):
-        return f"{shown(value)} is of type {type(value).__name__}: use a name for it and map the name in build"
+        return f"{quoted(value)} is of type {type(value).__name__}: use a name for it and map the name in build"
     if isinstance(value, float) and not math.isfinite(value):
         return f"{value} is not finite: use a finite number or a name"
     if isinstance(value, int) and abs(value) > LARGEST_INT:
@@ -37,12 +37,17 @@ def identity(value: Any) -> tuple[bool, Any]:
     return isinstance(value, bool), value
 
 
-def shown(value: Any) -> str:
+def shown(value: Scalar) -> str:
     """The value in one line for people: text without quotes where that cannot mislead."""
     if isinstance(value, float):
         return repr(value).removesuffix(".0")
     if isinstance(value, str):
         return value if _reads_as_text(value) else repr(value)
+    return repr(value)
+
+
+def quoted(value: Any) -> str:
+    """Whatever somebody gave us, as Python writes it, in one line that is not too long."""
     text = " ".join(repr(value).split())
     return text if len(text) <= LONGEST_REPR else f"{text[:LONGEST_REPR]}…"
 

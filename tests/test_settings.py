@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 
 from orchestrator.errors import UserError
-from orchestrator.settings import Settings, problems_of, resolve
+from orchestrator.settings import CHECKS, Settings, problems_of, resolve
 
 
 def problem(**given):
@@ -13,9 +13,10 @@ def problem(**given):
     return line
 
 
-def test_the_defaults_are_valid():
-    assert resolve() == Settings()
-    assert resolve({field.name: getattr(Settings(), field.name) for field in fields(Settings)}) == Settings()
+def test_the_defaults_are_valid_and_every_setting_is_checked():
+    defaults = {field.name: getattr(Settings(), field.name) for field in fields(Settings)}
+    assert resolve() == resolve(defaults) == Settings()
+    assert list(CHECKS) == list(defaults)
 
 
 def test_later_layers_win():

@@ -82,11 +82,11 @@ def _is_small_float(dtype: np.dtype[Any]) -> bool:
 
 
 def _pair_problems(names: tuple[str, str], pair: Pair) -> Iterator[str]:
-    rows = [(label, len(array)) for name, arrays in zip(names, pair, strict=True) for label, array in _each(name, arrays)]
-    readable = [(label, count) for label, count in rows if count]
-    for label, count in readable[1:]:
-        if count != readable[0][1]:
-            yield f"{readable[0][0]} has {readable[0][1]} rows, {label} has {count}"
+    labelled = [item for name, arrays in zip(names, pair, strict=True) for item in _each(name, arrays)]
+    rows = [(label, len(array)) for label, array in labelled if len(array)]
+    for label, count in rows[1:]:
+        if count != rows[0][1]:
+            yield f"{rows[0][0]} has {rows[0][1]} rows, {label} has {count}"
 
 
 def _difference(name: str, arrays: Arrays, other_name: str, others: Arrays) -> Iterator[str]:

@@ -15,7 +15,7 @@ TRACEBACK_LIMIT = 16_000
 OURS = Path(__file__).resolve().parent.parent
 OUR_FOLDERS = (f"{OURS}/", f"{OURS.parent / 'search_spaces'}/")
 SHIPPED_STUDIES = f"{OURS / 'studies'}/"
-LIBRARIES = tuple(f"{Path(sysconfig.get_path(name)).resolve()}/" for name in ("stdlib", "platstdlib", "purelib", "platlib"))
+LIBRARIES = tuple({f"{Path(sysconfig.get_path(name)).resolve()}/" for name in ("stdlib", "purelib", "platlib")})
 GENERATED = ("<frozen ", "__autograph_generated_file")
 TERMINAL_COLOURS = re.compile(r"\x1b\[[0-9;]*m")
 

@@ -6,7 +6,6 @@ from typing import Any
 
 import ml_dtypes
 import numpy as np
-from numpy.typing import NDArray
 
 Tree = Any
 """Arrays, numbers, strings, booleans and None, in lists, tuples and dicts with strings for keys."""
@@ -16,10 +15,11 @@ STRUCTURE = "structure"
 
 def pack(tree: Tree) -> bytes:
     """TypeError for what is no tree."""
-    arrays: dict[str, NDArray[Any]] = {}
+    arrays: dict[str, Any] = {}
     structure = json.dumps(_structure(tree, arrays))
+    arrays[STRUCTURE] = np.frombuffer(structure.encode(), np.uint8)
     buffer = io.BytesIO()
-    np.savez(buffer, **{STRUCTURE: np.frombuffer(structure.encode(), np.uint8)}, **arrays)
+    np.savez(buffer, **arrays)
     return buffer.getvalue()
 
 
@@ -36,7 +36,7 @@ def is_tree(value: object) -> bool:
     return True
 
 
-def _structure(value: Any, arrays: dict[str, NDArray[Any]]) -> Any:
+def _structure(value: Any, arrays: dict[str, Any]) -> Any:
     """The tree as JSON: arrays as their names in the file; dicts and tuples marked, so that none is mistaken."""
     if isinstance(value, np.generic):
         value = value.item()

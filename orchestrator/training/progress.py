@@ -6,13 +6,12 @@ by itself, save what may be among the best and complete; at `to_epoch` ask what 
 
 import math
 import time
-from collections.abc import Callable
 from typing import Protocol
 
 from orchestrator.assignment import Assignment
 from orchestrator.study import Study
 from orchestrator.training.link import Completed, Diverged, Ending, Link, Released
-from orchestrator.training.mistakes import objective_missing
+from orchestrator.training.mistakes import BadStudy, objective_missing
 from orchestrator.training.session import begin_epoch
 
 LOSS = "loss"
@@ -64,6 +63,9 @@ class Progress:
                 break
         return objective.score(metrics)
 
+    def mistake(self, message: str) -> BadStudy:
+        return BadStudy(message, self._study.build or self._study.train)
+
     def decide(self, keeper: Keeper, ended_by_itself: bool) -> None:
         """What follows a reported epoch. Blocks at `to_epoch`; sets `ending` unless training goes on."""
         maximum = self.assignment.max_epochs
@@ -107,5 +109,3 @@ class Progress:
     def _save(self, keeper: Keeper) -> None:
         keeper.save()
         self._saved_at = time.monotonic()
-
-

@@ -61,7 +61,7 @@ def begin_epoch(seed: int, epoch: int) -> None:
 def global_randomness() -> NDArray[Any] | None:
     """The state of Keras's own generator, which serves random ops without a seed; None if none was used."""
     generator = global_state.get_global_attribute(seed_generator.GLOBAL_SEED_GENERATOR)
-    return None if generator is None else np.array(generator.state)
+    return None if generator is None else keras.ops.convert_to_numpy(generator.state)
 
 
 def set_global_randomness(state: NDArray[Any] | None) -> None:

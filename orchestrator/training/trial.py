@@ -11,9 +11,7 @@ from orchestrator.training.loop import train_by_loop
 from orchestrator.training.progress import Progress
 
 
-def train_trial(
-    study: Study, assignment: Assignment, data: Any, link: Link, checkpoint_every: float = 60.0
-) -> Ending:
+def train_trial(study: Study, assignment: Assignment, data: Any, link: Link, checkpoint_every: float = 60.0) -> Ending:
     """What the user's code raises is an ending; what the link raises is raised.
 
     Args:

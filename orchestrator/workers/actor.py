@@ -121,7 +121,7 @@ class Worker:
                 link.say(_event_of(ending, command))
             case Export():
                 self._outbox.put(self._export(command, study))
-            case PauseTrial():
+            case PauseTrial() if not self._inbox.is_stopped(command.trial, command.attempt):
                 raise RuntimeError(f"trial {command.trial} is to pause, but is not in this worker's memory")
 
     def _export(self, command: Export, study: Study) -> Exported:

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import ray
+from ray._private import ray_constants
 
 from orchestrator.errors import UserError
 from orchestrator.workers.resources import Node
@@ -37,7 +38,7 @@ def connect(address: str | None) -> Iterator[Cluster]:
         yield _describe(local=False)
         return
     address = address or os.environ.get("RAY_ADDRESS")
-    environment = dict(os.environ)
+    environment, many_nodes = dict(os.environ), ray_constants.ENABLE_RAY_CLUSTER
     try:
         _init(address)
         yield _describe(local=address is None)
@@ -46,11 +47,15 @@ def connect(address: str | None) -> Iterator[Cluster]:
         # Starting a cluster switches token authentication on in this process's environment, for good.
         os.environ.clear()
         os.environ.update(environment)
+        ray_constants.ENABLE_RAY_CLUSTER = many_nodes
 
 
 def _init(address: str | None) -> None:
     quiet = {"log_to_driver": False, "logging_level": logging.ERROR, "configure_logging": True}
     if address is None:
+        # What Ray does on laptops of other makes: each server of the cluster listens on the loopback address alone.
+        os.environ["RAY_ENABLE_WINDOWS_OR_OSX_CLUSTER"] = "0"
+        ray_constants.ENABLE_RAY_CLUSTER = False
         ray.init(address="local", include_dashboard=True, **quiet)
         return
     # Nodes that do not have the product get it from here.

@@ -135,7 +135,7 @@ def test_numpy_values_become_plain_ones() -> None:
     assert same(whole.from_unit(np.float64(1)), 4) and whole.contains(np.int16(3))
     assert same(number.from_unit(np.float64(0.5)), 1.25)
     listed = Choice(np.array([16, 32]))  # type: ignore[arg-type]
-    assert listed == Choice([16, 32]) and listed.to_unit(np.int64(32)) == 0.75
+    assert listed == Choice([16, 32]) and listed.to_unit(np.int64(32)) == 0.75  # type: ignore[arg-type]
     assert same(Fixed(np.bool_(True)).value, True)  # type: ignore[arg-type]
 
 

@@ -1,0 +1,88 @@
+"""What there is to say about a run before it begins."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from orchestrator import __version__
+from orchestrator.display.words import counted, duration, quantity, shown_path
+from orchestrator.objective import Objective
+from orchestrator.settings import Settings
+from search_spaces import Space
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ClusterSummary:
+    """The Ray cluster of a run: what its nodes have together."""
+
+    nodes: int
+    cpus: float
+    gpus: float
+    address: str
+    dashboard_url: str | None
+    local: bool
+    """Started for this run, on this machine."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class About:
+    study: str
+    argument: str | None
+    """What names the study on the command line; None for one that was made in Python."""
+    run_dir: Path
+    objective: Objective
+    space: Space
+    settings: Settings
+    workers: int
+    worker_cpus: float
+    worker_gpus: float
+    cluster: ClusterSummary
+    versions: dict[str, str] = field(default_factory=dict)
+    """Of Python and the libraries, by name."""
+
+
+def first_lines(about: About) -> Iterator[str]:
+    yield " · ".join([f"orchestrator {__version__}", *(f"{name} {version}" for name, version in about.versions.items())])
+    yield ""
+    goal = "maximise" if about.objective.direction == "max" else "minimise"
+    rows = {
+        "study": f"{about.study}: {goal} {about.objective.name}, "
+        + counted(len(about.space), "hyperparameter"),
+        "cluster": _cluster(about.cluster),
+        "dashboard": about.cluster.dashboard_url,
+        "workers": f"{about.workers:,}, each with {_resources(about.worker_cpus, about.worker_gpus)}",
+        "limits": _limits(about.settings),
+        "search": _search(about.settings),
+        "run": shown_path(about.run_dir),
+    }
+    yield from (f"{name:<10} {text}" for name, text in rows.items() if text)
+    yield ""
+    yield from str(about.space).splitlines()
+    yield from (f"warning: {line}" for line in about.space.warnings())
+    yield ""
+
+
+def _cluster(cluster: ClusterSummary) -> str:
+    size = f"{counted(cluster.nodes, 'node')}, {_resources(cluster.cpus, cluster.gpus)}"
+    return f"started on this machine: {size}" if cluster.local else f"{cluster.address}: {size}"
+
+
+def _resources(cpus: float, gpus: float) -> str:
+    return f"{_some(cpus, 'CPU')}, {_some(gpus, 'GPU') if gpus else 'no GPU'}"
+
+
+def _some(amount: float, thing: str) -> str:
+    return f"{quantity(amount)} {thing}{'s' * (amount > 1)}"
+
+
+def _limits(settings: Settings) -> str:
+    limits = [
+        None if settings.trials is None else counted(settings.trials, "trial"),
+        None if settings.max_time is None else duration(settings.max_time),
+        None if settings.target is None else f"target {settings.target:g}",
+    ]
+    return f"{', '.join(filter(None, limits))}; up to {counted(settings.epochs, 'epoch')} each"
+
+
+def _search(settings: Settings) -> str:
+    return f"sampler {settings.sampler}, stopper {settings.stopper}, seed {settings.seed}"

@@ -1,0 +1,114 @@
+"""How far a run is, how busy its workers are, and how long it will still take.
+
+Everything but the clock follows from the state; nothing here looks at more trials than are running.
+
+- Busy share: of the worker-seconds since the first assignment, those in which a worker had a trial in its queue.
+- Epochs left: what the running trials are still assigned, and for each trial that is not begun the mean number of
+  epochs that went into those which are not running (any more, or at the moment).
+- Time left: the epochs left at the mean rate since the first assignment, and never more than the time limit leaves.
+  None until enough is known: a quarter of the trials, and 5 of them.
+"""
+
+import time
+from collections.abc import Callable, Sequence
+
+from orchestrator.scheduler.state import Record, State
+from orchestrator.scheduler.trial import Status
+from orchestrator.settings import Settings
+
+Clock = Callable[[], float]
+
+LEAST_TRIALS = 5
+LEAST_SHARE = 0.25
+
+
+class Pace:
+    """Lets something happen at most once in so many seconds."""
+
+    def __init__(self, seconds: float, clock: Clock) -> None:
+        self.seconds = seconds
+        self._clock = clock
+        self._last: float | None = None
+
+    def is_due(self) -> bool:
+        now = self._clock()
+        if self._last is not None and now - self._last < self.seconds:
+            return False
+        self._last = now
+        return True
+
+
+class Progress:
+    def __init__(self, state: State, settings: Settings, clock: Clock = time.monotonic) -> None:
+        self.state = state
+        self.settings = settings
+        self._clock = clock
+        self._heard = clock()
+        """When the last records came, which were true at `state.now`."""
+        self._began: float | None = None
+        self._workers = 0
+        self._busy = 0
+        self._last = 0.0
+        self._worker_seconds = 0.0
+        self._busy_seconds = 0.0
+
+    def take(self, records: Sequence[Record]) -> None:
+        """To be called after each batch of records, which have been applied to the state."""
+        if not records:
+            return
+        now = self.state.now
+        self._worker_seconds += (now - self._last) * self._workers
+        self._busy_seconds += (now - self._last) * self._busy
+        self._last = now
+        self._heard = self._clock()
+        if self._began is None and self.state.trials:
+            self._began = now
+        if self._began is not None:
+            self._workers = len(self.state.workers)
+            self._busy = self._workers - len(self.state.idle)
+
+    @property
+    def now(self) -> float:
+        """The time of the run's clock, which the state only knows as of the last event."""
+        if self.state.finished is not None:
+            return self.state.now
+        return self.state.now + self._clock() - self._heard
+
+    @property
+    def busy_share(self) -> float | None:
+        """From 0 to 1; None before the first assignment."""
+        since = self.now - self._last
+        worker_seconds = self._worker_seconds + since * self._workers
+        return (self._busy_seconds + since * self._busy) / worker_seconds if worker_seconds > 0 else None
+
+    @property
+    def settled(self) -> int:
+        """Trials that have begun and are neither running nor about to."""
+        return len(self.state.trials) - self.state.count(Status.RUNNING) - self.state.count(Status.WAITING)
+
+    @property
+    def epochs_left(self) -> float | None:
+        """An estimate; None while there is too little to judge by, or no limit to the trials."""
+        state, trials = self.state, self.settings.trials
+        if trials is None or self.settled < max(LEAST_TRIALS, LEAST_SHARE * trials):
+            return None
+        current = [state.trials[n] for status in (Status.RUNNING, Status.WAITING) for n in state.by_status[status]]
+        mean = (state.epochs_trained - sum(trial.epoch for trial in current)) / self.settled
+        to_begin = 0 if state.sampling_stopped is not None else trials - len(state.trials)
+        return max(to_begin * mean, 0.0) + sum(max(trial.assignment.to_epoch - trial.epoch, 0) for trial in current)
+
+    @property
+    def seconds_left(self) -> float | None:
+        left = [seconds for seconds in (self._work_left(), self._time_left()) if seconds is not None]
+        return min(left) if left else None
+
+    def _work_left(self) -> float | None:
+        epochs = self.epochs_left
+        elapsed = self.now - self._began if self._began is not None else 0.0
+        if epochs is None or elapsed <= 0 or not self.state.epochs_trained:
+            return None
+        return epochs * elapsed / self.state.epochs_trained
+
+    def _time_left(self) -> float | None:
+        limit = self.settings.max_time
+        return None if limit is None else max(limit - self.now, 0.0)

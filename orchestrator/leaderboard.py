@@ -1,0 +1,157 @@
+"""The leaderboard: one row for each trial, computed from the state of a run. The one importer of pandas.
+
+The columns are the `RESERVED` ones, one for each hyperparameter in the space's order, and the metrics of the best
+epoch. A metric whose name is taken by one of those becomes `metric_NAME`, or `metric_metric_NAME` where that is taken.
+
+Rows: first all trials that have a score, the best first, the lower number winning ties; then those that have none so
+far; last those that failed or diverged. `score` is the objective as it was reported, `epoch` the best epoch, `epochs`
+the last one of the curve: epochs that were trained twice count once.
+"""
+
+from collections.abc import Iterable, Iterator, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Literal, get_args
+
+from orchestrator import tables
+from orchestrator.journal import FILE, Header, JournalDamaged, read_journal
+from orchestrator.objective import Objective
+from orchestrator.scheduler.state import IllegalRecord, State
+from orchestrator.scheduler.trial import Status, Trial
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+RESERVED = ("rank", "trial", "status", "reason", "score", "epoch", "epochs", "seconds", "worker")
+"""Names that no hyperparameter can have."""
+
+Layout = Literal["table", "csv", "json", "markdown"]
+LAYOUTS: tuple[Layout, ...] = get_args(Layout)
+
+
+def read_state(run_dir: Path) -> tuple[Header, State]:
+    """What the journal of a run says so far; the run may still be going on.
+
+    Raises:
+        UserError: There is no journal, or it is damaged.
+    """
+    header, records = read_journal(run_dir)
+    state = State(Objective(header.objective, "min" if header.direction == "min" else "max"))
+    for line, record in enumerate(records, start=2):
+        try:
+            state.apply(record)
+        except IllegalRecord as error:
+            raise JournalDamaged(f"{run_dir / FILE}, line {line}: {error}") from None
+    return header, state
+
+
+def read_leaderboard(run_dir: Path | str) -> "pd.DataFrame":
+    """The leaderboard of a run directory, also while the run is going on.
+
+    Raises:
+        UserError: There is no journal, or it is damaged.
+    """
+    header, state = read_state(Path(run_dir))
+    return leaderboard(state, header.hyperparameters)
+
+
+def leaderboard(state: State, hyperparameters: Iterable[str]) -> "pd.DataFrame":
+    """A row for each trial, in the order and with the columns that stand at the top of this file."""
+    import pandas as pd
+
+    trials = [state.trials[number] for number in _order(state)]
+    bests = [trial.best if trial.score is not None else None for trial in trials]
+    ranked = len(state.ranking)
+    columns: dict[str, pd.Series[Any]] = {}
+
+    def add(name: str, values: Sequence[Any], dtype: Any) -> None:
+        columns[name] = pd.Series(values, dtype=dtype)
+
+    add("rank", [place + 1 if place < ranked else None for place in range(len(trials))], "Int64")
+    add("trial", [trial.number for trial in trials], "Int64")
+    add("status", [str(trial.status) for trial in trials], "string")
+    add("reason", [trial.reason for trial in trials], "string")
+    add("score", [best and best.metrics[state.objective.name] for best in bests], "Float64")
+    add("epoch", [best and best.epoch for best in bests], "Int64")
+    add("epochs", [trial.epoch for trial in trials], "Int64")
+    add("seconds", [trial.seconds for trial in trials], "Float64")
+    add("worker", [trial.worker for trial in trials], "Int64")
+    for name in hyperparameters:
+        values = [trial.configuration.get(name, pd.NA) for trial in trials]
+        add(name, values, _dtype({type(value) for value in values if value is not pd.NA}))
+    # By trial, so that columns keep their places while ranks change.
+    metrics = dict.fromkeys(name for trial in state.trials if trial.score is not None for name in _metrics(trial))
+    for name, column in _metric_columns(metrics, columns).items():
+        add(column, [best and best.metrics.get(name) for best in bests], "Float64")
+    return pd.DataFrame(columns)
+
+
+def write_csv(frame: "pd.DataFrame", path: Path) -> None:
+    """Written aside and put in place whole, so that nobody reads half of it."""
+    aside = path.with_name(f"{path.name}.new")
+    frame.to_csv(aside, index=False, lineterminator="\n")
+    aside.replace(path)
+
+
+def format_table(
+    frame: "pd.DataFrame", layout: Layout = "table", top: int | None = None, width: int | None = None
+) -> str:
+    """The first `top` rows as text. A table is not wider than `width`, and its numbers are shortened."""
+    shown = frame if top is None else frame.head(top)
+    if layout == "csv":
+        return str(shown.to_csv(index=False, lineterminator="\n")).removesuffix("\n")
+    columns = cells(shown)
+    if layout == "json":
+        return tables.as_json(columns)
+    if layout == "markdown":
+        return tables.as_markdown(columns)
+    hidden = len(frame) - len(shown)
+    return tables.as_table(columns, width) + (f"\n… and {hidden} more" if hidden else "")
+
+
+def cells(frame: "pd.DataFrame") -> dict[str, list[Any]]:
+    """The columns as plain values, None for what is missing."""
+    return {
+        str(name): [None if missing else value for value, missing in zip(column, column.isna(), strict=True)]
+        for name, column in frame.astype(object).items()
+    }
+
+
+def _order(state: State) -> Iterator[int]:
+    yield from (number for _, number in state.ranking)
+    unscored = [trial for trial in state.trials if trial.score is None]
+    lost = (Status.DIVERGED, Status.FAILED)
+    yield from (trial.number for trial in sorted(unscored, key=lambda trial: trial.status in lost))
+
+
+def _metrics(trial: Trial) -> Iterable[str]:
+    return trial.best.metrics if trial.best is not None else ()
+
+
+def _metric_columns(metrics: Iterable[str], taken: Iterable[str]) -> dict[str, str]:
+    """The column of each metric. Those that can keep their name do, whatever the others have to be called."""
+    names = list(metrics)
+    taken = set(taken)
+    columns = {name: name for name in names if name not in taken}
+    taken.update(columns)
+    for name in names:
+        if name not in columns:
+            column = f"metric_{name}"
+            while column in taken:
+                column = f"metric_{column}"
+            columns[name] = column
+            taken.add(column)
+    return {name: columns[name] for name in names}
+
+
+def _dtype(types: set[type]) -> Any:
+    match types:
+        case _ if types == {bool}:
+            return "boolean"
+        case _ if types == {int}:
+            return "Int64"
+        case _ if types == {str}:
+            return "string"
+        case _ if types in ({float}, {int, float}):
+            return "Float64"
+    return object
+

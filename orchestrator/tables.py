@@ -1,0 +1,129 @@
+"""Columns of plain values as text: None is an empty cell."""
+
+import json
+from collections.abc import Mapping, Sequence
+from itertools import zip_longest
+from math import isfinite
+from typing import Any
+
+from tabulate import tabulate
+
+Columns = Mapping[str, Sequence[Any]]
+Texts = dict[str, list[str]]
+
+FIRST = ("rank", "trial", "status", "score", "epoch", "epochs")
+"""Shown in a table of any width."""
+LAST = ("seconds", "worker")
+"""Shown if there is room."""
+DIGITS = {"score": ".5g", "seconds": ".1f"}
+LEAST_REASON, WIDEST_REASON = 12, 60
+WIDEST_CELL = 24
+GAP = "  "
+
+
+def as_json(columns: Columns) -> str:
+    """A list of records, one a line."""
+    records = (dict(zip(columns, row, strict=True)) for row in zip(*columns.values(), strict=True))
+    lines = ",\n".join(f"  {json.dumps(plain(record), ensure_ascii=False, allow_nan=False)}" for record in records)
+    return f"[\n{lines}\n]" if lines else "[]"
+
+
+def plain(value: Any) -> Any:
+    """As JSON can have it: NaN is null, and infinity goes by its name, as in the journal."""
+    if isinstance(value, Mapping):
+        return {key: plain(item) for key, item in value.items()}
+    if isinstance(value, list | tuple):
+        return [plain(item) for item in value]
+    if isinstance(value, float) and not isfinite(value):
+        return None if value != value else str(value)
+    return value
+
+
+def as_markdown(columns: Columns) -> str:
+    def cell(text: str) -> str:
+        return text.replace("|", "\\|")
+
+    texts = _texts(columns)
+    rows = [[cell(text) for text in row] for row in zip(*texts.values(), strict=True)]
+    sides = ["right" if _is_numeric(values) else "left" for values in columns.values()] if rows else None
+    table: str = tabulate(rows, [cell(name) for name in texts], "github", colalign=sides, disable_numparse=True)
+    return table
+
+
+def as_table(columns: Columns, width: int | None = None) -> str:
+    """Aligned for a terminal. What does not fit into `width` is named in a last line."""
+    texts = _texts(columns) if width is None else _fitted(_texts(columns), width)
+    lines = _aligned(texts, {name for name in texts if _is_numeric(columns[name])})
+    if missing := [name for name in columns if name not in texts]:
+        lines.append(cut(f"Not shown, but in --format csv: {', '.join(missing)}", width))
+    return "\n".join(lines)
+
+
+def short(value: Any, name: str = "") -> str:
+    """A cell for people, on one line: numbers with few digits."""
+    if value is None:
+        return ""
+    if isinstance(value, float):
+        return format(value, DIGITS.get(name, ".4g"))
+    return " ".join(str(value).split())
+
+
+def cut(text: str, width: int | None) -> str:
+    return text if width is None or len(text) <= width else f"{text[: max(width - 1, 0)]}…"
+
+
+def _texts(columns: Columns) -> Texts:
+    return {name: [short(value, name) for value in values] for name, values in columns.items()}
+
+
+def _is_numeric(values: Sequence[Any]) -> bool:
+    return all(isinstance(value, int | float) and not isinstance(value, bool) for value in values if value is not None)
+
+
+def _aligned(texts: Texts, numeric: set[str]) -> list[str]:
+    """Names with underscores make a header of several lines, for values are mostly shorter than names."""
+    headers = zip_longest(*(name.split("_") for name in texts), fillvalue="")
+    widths = {name: _width(name, column) for name, column in texts.items()}
+
+    def line(row: Sequence[str]) -> str:
+        padded = (
+            text.rjust(widths[name]) if name in numeric else text.ljust(widths[name])
+            for name, text in zip(texts, row, strict=True)
+        )
+        return GAP.join(padded).rstrip()
+
+    return [line(row) for row in (*headers, *zip(*texts.values(), strict=True))]
+
+
+def _width(name: str, column: Sequence[str]) -> int:
+    return max(map(len, (*name.split("_"), *column)))
+
+
+def _fitted(texts: Texts, width: int) -> Texts:
+    """The first columns and a cut reason where there is room, then the others from the left, as many as fit."""
+    fitted: Texts = {}
+    left = width + len(GAP)
+
+    def take(name: str, widest: int, *, needed: bool = False) -> bool:
+        nonlocal left
+        column = [cut(text, widest) for text in texts[name]]
+        room = left - len(GAP) - _width(name, column)
+        if room < 0 and not needed:
+            return False
+        fitted[name] = column
+        left = room
+        return True
+
+    for name in FIRST:
+        if name in texts:
+            take(name, WIDEST_CELL, needed=True)
+    reason = min(WIDEST_REASON, (width - 70) // 3)
+    if "reason" in texts and reason >= LEAST_REASON:
+        take("reason", reason)
+    others = [name for name in texts if name not in (*FIRST, *LAST, "reason")]
+    if all(take(name, WIDEST_CELL) for name in others):
+        for name in LAST:
+            if name in texts:
+                take(name, WIDEST_CELL)
+    order = sorted(fitted, key=lambda name: name == "reason")
+    return {name: fitted[name] for name in order}

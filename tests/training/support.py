@@ -1,0 +1,126 @@
+"""A link that records what it is told and answers from a list, and small studies."""
+
+import hashlib
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from orchestrator.assignment import Assignment, Checkpoint
+from orchestrator.study import Study
+from orchestrator.training.data import Data
+from orchestrator.training.link import Ending, Verdict
+from search_spaces import Fixed, Space
+
+SPACE = Space(rate=Fixed(0.01))
+
+
+@dataclass
+class FakeLink:
+    verdicts: Sequence[Verdict] = ()
+    stop_at: int | None = None
+    """Which question whether to stop is answered with yes, counted from 1."""
+    saving: Callable[[], None] | None = None
+
+    def __post_init__(self) -> None:
+        self.words: list[Any] = []
+        self.checkpoints: list[Checkpoint] = []
+        self.contents: dict[str, bytes] = {}
+        self.questions = 0
+        self._verdicts = list(self.verdicts)
+
+    def report(self, epoch: int, metrics: dict[str, float], seconds: float) -> None:
+        assert all(type(value) is float for value in metrics.values())
+        assert seconds > 0
+        self.words.append((epoch, metrics))
+
+    def stop_requested(self) -> bool:
+        self.questions += 1
+        return self.stop_at is not None and self.questions >= self.stop_at
+
+    def verdict(self) -> Verdict:
+        self.words.append("asked")
+        return self._verdicts.pop(0)
+
+    def save(self, checkpoint: Checkpoint, content: bytes) -> None:
+        if self.saving is not None:
+            self.saving()
+        assert checkpoint.bytes == len(content)
+        assert checkpoint.sha256 == hashlib.sha256(content).hexdigest()
+        self.words.append(f"saved {checkpoint.epoch}, best {checkpoint.best_epoch}")
+        self.checkpoints.append(checkpoint)
+        self.contents[checkpoint.name] = content
+
+    def load(self, checkpoint: Checkpoint) -> bytes:
+        return self.contents[checkpoint.name]
+
+    @property
+    def curve(self) -> dict[int, dict[str, float]]:
+        return dict(word for word in self.words if isinstance(word, tuple))
+
+    @property
+    def told(self) -> list[Any]:
+        """The words with reports as bare epochs."""
+        return [word[0] if isinstance(word, tuple) else word for word in self.words]
+
+
+@dataclass(frozen=True)
+class Trained:
+    ending: Ending
+    link: FakeLink
+
+
+def assignment(to_epoch: int, max_epochs: int = 4, **changes: Any) -> Assignment:
+    given = {"trial": 17, "attempt": 1, "configuration": {"rate": 0.01}, "seed": 7, "after_epoch": 0, **changes}
+    return Assignment(to_epoch=to_epoch, max_epochs=max_epochs, **given)
+
+
+def resumed(first: Trained, to_epoch: int, max_epochs: int = 4, **changes: Any) -> Assignment:
+    """From the last checkpoint, as another attempt."""
+    start = first.link.checkpoints[-1]
+    return assignment(to_epoch, max_epochs, attempt=2, after_epoch=start.epoch, start=start, **changes)
+
+
+def train(study: Study, given: Assignment, data: Any, link: FakeLink | None = None, every: float = 1e9) -> Trained:
+    from orchestrator.training.trial import train_trial
+
+    link = link or FakeLink()
+    return Trained(train_trial(study, given, data, link, checkpoint_every=every), link)
+
+
+def numbers(rows: int = 50, features: int = 4, classes: int = 3) -> Data:
+    """Rows that a small network can learn."""
+    draw = np.random.default_rng(3)
+    centres = draw.normal(size=(classes, features))
+
+    def pair(count: int) -> tuple[Any, Any]:
+        labels = draw.integers(0, classes, count)
+        return (centres[labels] + draw.normal(0, 0.7, (count, features))).astype("float32"), labels
+
+    return Data(pair(rows), pair(20), pair(20))
+
+
+def dense(configuration: dict[str, Any]) -> Any:
+    """Dropout, batch normalisation and Adam: everything that must survive a pause."""
+    import keras
+
+    model = keras.Sequential(
+        [
+            keras.Input((4,)),
+            keras.layers.Dense(8, activation="relu"),
+            keras.layers.BatchNormalization(),
+            keras.layers.Dropout(0.3),
+            keras.layers.Dense(3, activation="softmax"),
+        ]
+    )
+    model.compile(keras.optimizers.Adam(configuration["rate"]), "sparse_categorical_crossentropy", metrics=["accuracy"])
+    return model
+
+
+def fit_study(build: Any = dense, objective: str = "val_loss", direction: Any = "min", **given: Any) -> Study:
+    return Study(
+        space=SPACE, build=build, data=numbers, objective=objective, direction=direction, batch_size=16, **given
+    )
+
+
