@@ -97,7 +97,7 @@ def _problem_of(name: Any, predicate: Any) -> str | None:
     if isinstance(predicate, Domain):
         return f"constraints is {predicate!r}: for a hyperparameter of that name write Space({{'constraints': …}})"
     if not inspect.isfunction(inspect.unwrap(predicate) if callable(predicate) else predicate):
-        return f"constraint {quoted(predicate)} is no function: use constraints={{'name': a function of the configuration}}"
+        return f"constraint {quoted(predicate)} is no function: use constraints={{'name': function}}"
     if not isinstance(name, str) or not name.strip() or not name.isprintable() or name == "<lambda>":
         return f"constraint {quoted(name)} needs a name of its own: use constraints={{'name': function}}"
     return None

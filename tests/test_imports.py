@@ -27,6 +27,7 @@ FLOORS = [
     {"orchestrator.settings"},
     {"orchestrator.scheduler"},
     {"orchestrator.journal"},
+    {"orchestrator.tables"},
     {"orchestrator.leaderboard"},
     {"orchestrator.backends.base"},
     {"orchestrator.driver"},
@@ -55,10 +56,14 @@ BESIDE = {
         "orchestrator.training",
     },
     "orchestrator.display": {
+        "orchestrator",
         "orchestrator.assignment",
         "orchestrator.leaderboard",
         "orchestrator.objective",
         "orchestrator.scheduler",
+        "orchestrator.settings",
+        "orchestrator.tables",
+        "search_spaces",
     },
 }
 

@@ -5,7 +5,8 @@ Everything but the clock follows from the state; nothing here looks at more tria
 - Busy share: of the worker-seconds since the first assignment, those in which a worker had a trial in its queue.
 - Epochs left: what the running trials are still assigned, and for each trial that is not begun the mean number of
   epochs that went into those which are not running (any more, or at the moment).
-- Time left: the epochs left at the mean rate since the first assignment, and never more than the time limit leaves.
+- Time left: the epochs left at the mean rate since the first assignment, but no less than one worker needs to bring the
+  trial that is farthest to max epochs, if none has completed; and never more than the time limit leaves.
   None until enough is known: a quarter of the trials, and 5 of them.
 """
 
@@ -107,7 +108,16 @@ class Progress:
         elapsed = self.now - self._began if self._began is not None else 0.0
         if epochs is None or elapsed <= 0 or not self.state.epochs_trained:
             return None
-        return epochs * elapsed / self.state.epochs_trained
+        at_mean_rate = epochs * elapsed / self.state.epochs_trained
+        return max(at_mean_rate, self._to_first_completion())
+
+    def _to_first_completion(self) -> float:
+        state = self.state
+        if state.count(Status.COMPLETED):
+            return 0.0
+        live = [state.trials[n] for status in (Status.RUNNING, Status.PAUSED) for n in state.by_status[status]]
+        farthest = max((trial.epoch for trial in live), default=0)
+        return (self.settings.epochs - farthest) * self._busy_seconds / state.epochs_trained
 
     def _time_left(self) -> float | None:
         limit = self.settings.max_time

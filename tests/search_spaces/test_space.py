@@ -161,7 +161,7 @@ GOOD = {"optimizer": "adam", "beta": 0.95, "units": 32, "classes": 10}
         ({}, []),
         ({"units": None}, ["units is None: use a value of Int(16, 512, step=16, group=2)"]),
         ({"units": 33}, ["units is 33: use a value of Int(16, 512, step=16, group=2)"]),
-        ({"unitz": 32}, ["unitz is not in the search space: leave it out; did you mean 'units'?"]),
+        ({"unitz": 32}, ["'unitz' is not in the search space: leave it out; did you mean 'units'?"]),
         ({"momentum_kind": "none"}, ["momentum_kind exists only where optimizer = sgd: leave it out"]),
         (
             {"nesterov": True, "beta": 2, "classes": True},

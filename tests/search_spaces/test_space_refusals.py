@@ -137,10 +137,13 @@ REFUSALS: list[tuple[Callable[[], Any], str]] = [
     (of(x=object), "x is <class 'object'>, no domain: use a Float, an Int, a Choice or a Fixed"),
     # constraints
     (of(x=A, constraints=A), "constraints is Choice(['a', 'b']): for a hyperparameter of that name write Space({'cons"),
-    (of(x=A, constraints=3), "constraint 3 is no function: use constraints={'name': a function of the configuration}"),
-    (of(x=A, constraints="ab"), "constraint 'ab' is no function: use constraints={'name': a function of the config"),
-    (of(x=A, constraints={"c": True}), "constraint True is no function: use constraints={'name': a function of the"),
-    (of(x=A, constraints={"c": max}), "constraint <built-in function max> is no function: use constraints={'name': a"),
+    (of(x=A, constraints=3), "constraint 3 is no function: use constraints={'name': function}"),
+    (of(x=A, constraints="ab"), "constraint 'ab' is no function: use constraints={'name': function}"),
+    (of(x=A, constraints={"c": True}), "constraint True is no function: use constraints={'name': function}"),
+    (
+        of(x=A, constraints={"c": max}),
+        "constraint <built-in function max> is no function: use constraints={'name': function}",
+    ),
     (
         of(x=A, constraints=[lambda c: True]),
         "constraint '<lambda>' needs a name of its own: use constraints={'name': f",
