@@ -154,4 +154,3 @@ def _dtype(types: set[type]) -> Any:
         case _ if types in ({float}, {int, float}):
             return "Float64"
     return object
-

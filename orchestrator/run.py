@@ -289,11 +289,11 @@ def _stopping_on_signals(request_stop: Callable[[str], None]) -> Iterator[None]:
     """The first Ctrl-C or SIGTERM asks the run to end, the second ends it at once."""
     asked: list[int] = []
 
-    def handle(number: int, frame: Any) -> None:
+    def handle(number: int, _frame: Any) -> None:
         if asked:
             raise KeyboardInterrupt
         asked.append(number)
-        request_stop("interrupted by " + {signal.SIGINT: "Ctrl-C", signal.SIGTERM: "SIGTERM"}[number])
+        request_stop("interrupted by " + ("Ctrl-C" if number == signal.SIGINT else signal.Signals(number).name))
 
     try:
         before = {number: signal.signal(number, handle) for number in (signal.SIGINT, signal.SIGTERM)}

@@ -33,10 +33,9 @@ class Constraint:
             verdict = self.predicate(dict(configuration))
             allowed = bool(verdict)
         except Exception as error:
-            raise SpaceError(
-                f"constraint {self.name} raised {type(error).__name__}: {error} for {dict(configuration)!r}"
-                f"{_hint(error, configuration)}"
-            ) from error
+            said = " ".join(f"{type(error).__name__}: {error}".split())
+            hint = _hint(error, configuration)
+            raise SpaceError(f"constraint {self.name} raised {said} for {dict(configuration)!r}{hint}") from error
         if verdict is None:
             raise SpaceError(f"constraint {self.name} returned None for {dict(configuration)!r}: return True or False")
         return allowed

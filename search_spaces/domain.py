@@ -129,7 +129,8 @@ class Domain(ABC):
 
 def _listed(values: Any) -> tuple[Any, ...]:
     """One value or several, as a tuple. A text is one value; a set gets an order, for the fingerprint."""
+    values = plain(values)
     if isinstance(values, str | Mapping) or not isinstance(values, Iterable):
-        return (plain(values),)
+        return (values,)
     listed = tuple(plain(value) for value in values)
     return tuple(sorted(listed, key=repr)) if isinstance(values, AbstractSet) else listed

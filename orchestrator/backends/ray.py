@@ -12,7 +12,7 @@ from orchestrator.scheduler.events import Event, RunStarted, StopRequested, Time
 from orchestrator.scheduler.instructions import Discard, Instruction, Pause, Stop, Train, WakeAt
 from orchestrator.scheduler.trial import Trial
 from orchestrator.workers.link import write_whole
-from orchestrator.workers.messages import AnyMessage, Command, Export, Exported, PauseTrial, Ready, Said, Stored
+from orchestrator.workers.messages import AnyMessage, Export, Exported, PauseTrial, Ready, Said, Stored
 from orchestrator.workers.pool import Lost, Pool
 
 LONGEST_WAIT = 0.25
@@ -78,7 +78,7 @@ class RayBackend:
 
     def _command(self, worker: int, steps: list[Train | Pause]) -> None:
         """Send one worker all it is to do, in one call."""
-        commands: list[Command] = []
+        commands: list[Assignment | PauseTrial] = []
         needed: list[Checkpoint] = []
         for step in steps:
             if isinstance(step, Train):
@@ -101,7 +101,9 @@ class RayBackend:
         if not ready or trial.checkpoint is None:
             return Exported(None, "no worker is left" if trial.checkpoint else "its weights were not saved")
         command = Export(trial.configuration, trial.assignment.seed, trial.checkpoint)
-        self.pool.run(ready[0], f"trial-{trial.number} export", [command], self._files_for(ready[0], [trial.checkpoint]))
+        self.pool.run(
+            ready[0], f"trial-{trial.number} export", [command], self._files_for(ready[0], [trial.checkpoint])
+        )
         deadline = time.monotonic() + timeout
         while (left := deadline - time.monotonic()) > 0:
             for worker, message in self.pool.poll(min(left, LONGEST_WAIT)):
@@ -112,7 +114,7 @@ class RayBackend:
         return Exported(None, f"no answer within {timeout:g} s")
 
 
-def _title(commands: Sequence[Command]) -> str:
+def _title(commands: Sequence[Assignment | PauseTrial]) -> str:
     """How the call is named in Ray's dashboard."""
     titles = [c.title if isinstance(c, Assignment) else f"trial-{c.trial} pause" for c in commands]
     return titles[-1] if len(titles) <= 2 else f"{titles[0]} and {len(titles) - 1} more"

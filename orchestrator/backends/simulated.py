@@ -93,7 +93,9 @@ class SimulatedBackend:
             score = self.objective.score(metrics)
             running.epoch = epoch
             if not isfinite(score):
-                self._push(TrialDiverged(at=at, **identity, epoch=epoch, reason=f"{self.objective.name} is {score}"), running)
+                self._push(
+                    TrialDiverged(at=at, **identity, epoch=epoch, reason=f"{self.objective.name} is {score}"), running
+                )
                 break
             if score > running.best:
                 running.best, running.best_epoch = score, epoch

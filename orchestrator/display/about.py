@@ -42,12 +42,13 @@ class About:
 
 
 def first_lines(about: About) -> Iterator[str]:
-    yield " · ".join([f"orchestrator {__version__}", *(f"{name} {version}" for name, version in about.versions.items())])
+    yield " · ".join(
+        [f"orchestrator {__version__}", *(f"{name} {version}" for name, version in about.versions.items())]
+    )
     yield ""
     goal = "maximise" if about.objective.direction == "max" else "minimise"
     rows = {
-        "study": f"{about.study}: {goal} {about.objective.name}, "
-        + counted(len(about.space), "hyperparameter"),
+        "study": f"{about.study}: {goal} {about.objective.name}, " + counted(len(about.space), "hyperparameter"),
         "cluster": _cluster(about.cluster),
         "dashboard": about.cluster.dashboard_url,
         "workers": f"{about.workers:,}, each with {_resources(about.worker_cpus, about.worker_gpus)}",

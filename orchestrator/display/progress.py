@@ -3,11 +3,11 @@
 Everything but the clock follows from the state; nothing here looks at more trials than are running.
 
 - Busy share: of the worker-seconds since the first assignment, those in which a worker had a trial in its queue.
-- Epochs left: what the running trials are still assigned, and for each trial that is not begun the mean number of
-  epochs that went into those which are not running (any more, or at the moment).
-- Time left: the epochs left at the mean rate since the first assignment, but no less than one worker needs to bring the
-  trial that is farthest to max epochs, if none has completed; and never more than the time limit leaves.
-  None until enough is known: a quarter of the trials, and 5 of them.
+- Epochs to begin: for each trial that is not begun the mean number of epochs that went into those begun before and not
+  running (any more, or at the moment).
+- Time left: these epochs at the mean rate since the first assignment, then as long as the trial that is farthest from
+  max epochs could still take; and never more than the time limit leaves. None until there is something to go by: a
+  quarter of the trials, and 5 of them.
 """
 
 import time
@@ -21,22 +21,6 @@ Clock = Callable[[], float]
 
 LEAST_TRIALS = 5
 LEAST_SHARE = 0.25
-
-
-class Pace:
-    """Lets something happen at most once in so many seconds."""
-
-    def __init__(self, seconds: float, clock: Clock) -> None:
-        self.seconds = seconds
-        self._clock = clock
-        self._last: float | None = None
-
-    def is_due(self) -> bool:
-        now = self._clock()
-        if self._last is not None and now - self._last < self.seconds:
-            return False
-        self._last = now
-        return True
 
 
 class Progress:
@@ -88,36 +72,26 @@ class Progress:
         return len(self.state.trials) - self.state.count(Status.RUNNING) - self.state.count(Status.WAITING)
 
     @property
-    def epochs_left(self) -> float | None:
-        """An estimate; None while there is too little to judge by, or no limit to the trials."""
-        state, trials = self.state, self.settings.trials
-        if trials is None or self.settled < max(LEAST_TRIALS, LEAST_SHARE * trials):
-            return None
-        current = [state.trials[n] for status in (Status.RUNNING, Status.WAITING) for n in state.by_status[status]]
-        mean = (state.epochs_trained - sum(trial.epoch for trial in current)) / self.settled
-        to_begin = 0 if state.sampling_stopped is not None else trials - len(state.trials)
-        return max(to_begin * mean, 0.0) + sum(max(trial.assignment.to_epoch - trial.epoch, 0) for trial in current)
-
-    @property
     def seconds_left(self) -> float | None:
+        """An estimate; None while there is too little to go by."""
         left = [seconds for seconds in (self._work_left(), self._time_left()) if seconds is not None]
         return min(left) if left else None
 
     def _work_left(self) -> float | None:
-        epochs = self.epochs_left
+        state, trials = self.state, self.settings.trials
         elapsed = self.now - self._began if self._began is not None else 0.0
-        if epochs is None or elapsed <= 0 or not self.state.epochs_trained:
+        if trials is None or self.settled < max(LEAST_TRIALS, LEAST_SHARE * trials) or elapsed <= 0:
             return None
-        at_mean_rate = epochs * elapsed / self.state.epochs_trained
-        return max(at_mean_rate, self._to_first_completion())
-
-    def _to_first_completion(self) -> float:
-        state = self.state
-        if state.count(Status.COMPLETED):
-            return 0.0
-        live = [state.trials[n] for status in (Status.RUNNING, Status.PAUSED) for n in state.by_status[status]]
-        farthest = max((trial.epoch for trial in live), default=0)
-        return (self.settings.epochs - farthest) * self._busy_seconds / state.epochs_trained
+        if not state.epochs_trained:
+            return None
+        current = [
+            state.trials[n].epoch for status in (Status.RUNNING, Status.WAITING) for n in state.by_status[status]
+        ]
+        mean_epochs = (state.epochs_trained - sum(current)) / self.settled
+        to_begin = 0 if state.sampling_stopped is not None else trials - len(state.trials)
+        seconds_per_epoch = self._busy_seconds / state.epochs_trained
+        longest = max((self.settings.epochs - epoch for epoch in current), default=0)
+        return to_begin * mean_epochs * elapsed / state.epochs_trained + longest * seconds_per_epoch
 
     def _time_left(self) -> float | None:
         limit = self.settings.max_time

@@ -13,7 +13,10 @@ class RandomSampler:
 
     def configuration(self, trial: int) -> Configuration:
         def uniforms(redraw: int) -> list[float]:
-            return generator(self.seed, trial, Purpose.CONFIGURATION, redraw).random(len(self.space)).tolist()
+            draws: list[float] = (
+                generator(self.seed, trial, Purpose.CONFIGURATION, redraw).random(len(self.space)).tolist()
+            )
+            return draws
 
         try:
             return self.space.draw(uniforms)

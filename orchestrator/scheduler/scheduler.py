@@ -166,9 +166,7 @@ class Scheduler:
         worker = state.idle[0]
         for number in state.lost:
             trial = state.trials[number]
-            return self._continue(
-                trial, worker, trial.assignment.to_epoch, f"again: {trial.reason}", in_memory=False
-            )
+            return self._continue(trial, worker, trial.assignment.to_epoch, f"again: {trial.reason}", in_memory=False)
         for promotion in self.stopper.promotable():
             if (train := self._resume(event, promotion)) is not None:
                 return train
@@ -199,9 +197,11 @@ class Scheduler:
     def _resume(self, event: Event, promotion: Promotion) -> Train | None:
         """Let a paused trial go on: where it is, if it was paused this very moment, else anywhere once it is let go."""
         trial = self.state.trials[promotion.trial]
-        if isinstance(event, TrialReported) and event.trial == trial.number and trial.holder in self.state.idle:
-            return self._continue(trial, trial.holder, promotion.to_epoch, promotion.reason, in_memory=True)
-        if trial.holder is None:
+        holder = trial.holder
+        just_paused = isinstance(event, TrialReported) and event.trial == trial.number
+        if just_paused and holder is not None and holder in self.state.idle:
+            return self._continue(trial, holder, promotion.to_epoch, promotion.reason, in_memory=True)
+        if holder is None:
             return self._continue(trial, self.state.idle[0], promotion.to_epoch, promotion.reason, in_memory=False)
         return None
 
@@ -250,12 +250,11 @@ class Scheduler:
             return "interrupted", state.stop_requested
         if (failure := self._hopeless()) is not None:
             return "failed", failure
-        best = state.best
-        if limits.target is not None and best is not None and best.best is not None:
-            if best.best.score >= state.objective.turn(limits.target):
-                name = state.objective.name
-                reached = best.best.metrics[name]
-                return "done", f"target reached: {name} {reached:.6g} in trial {best.number}, epoch {best.best.epoch}"
+        if limits.target is not None and (best := state.best) is not None and best.best is not None:
+            score, target = best.best.score, state.objective.turn(limits.target)
+            if score >= target:
+                reached = f"{state.objective.name} {state.objective.turn(score):.6g}"
+                return "done", f"target reached: {reached} in trial {best.number}, epoch {best.best.epoch}"
         if limits.max_time is not None and state.now >= limits.max_time:
             return "done", f"time limit reached: {limits.max_time:g} s"
         return None

@@ -61,7 +61,7 @@ class Rung:
 
     def rank(self, entry: Entry) -> int:
         """1 for the best."""
-        return self.entries.bisect_left(entry) + 1
+        return int(self.entries.bisect_left(entry)) + 1
 
 
 class Asha(Stopper):

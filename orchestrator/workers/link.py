@@ -4,9 +4,10 @@ import hashlib
 import os
 import threading
 from pathlib import Path
+from typing import Any
 
 from orchestrator.assignment import Assignment, Checkpoint
-from orchestrator.scheduler.events import CheckpointSaved, Event, TrialReported
+from orchestrator.scheduler.events import AnyEvent, CheckpointSaved, TrialReported
 from orchestrator.training.link import Verdict
 from orchestrator.workers.messages import AnyMessage, Command, PauseTrial, Said, Stored
 
@@ -140,11 +141,11 @@ class TrialLink:
         self._outbox = outbox
         self._store = store
 
-    def say(self, event: Event) -> None:
+    def say(self, event: AnyEvent) -> None:
         self._outbox.put(Said(event))
 
     def report(self, epoch: int, metrics: dict[str, float], seconds: float) -> None:
-        identity = {"at": LATER, "trial": self._trial, "attempt": self._attempt}
+        identity: dict[str, Any] = {"at": LATER, "trial": self._trial, "attempt": self._attempt}
         self.say(TrialReported(**identity, epoch=epoch, metrics=metrics, seconds=seconds))
 
     def stop_requested(self) -> bool:

@@ -100,8 +100,10 @@ class Pool:
             "max_restarts": 0,
             "max_task_retries": 0,
         }
-        actor = ray.remote(concurrency_groups=CONCURRENCY)(Worker).options(**options).remote(
-            number, self.setup, [self.data]
+        actor = (
+            ray.remote(concurrency_groups=CONCURRENCY)(Worker)
+            .options(**options)
+            .remote(number, self.setup, [self.data])
         )
         messages = actor.messages.options(name=f"worker-{number} messages", num_returns="streaming").remote()
         self.members[number] = Member(actor, messages)
@@ -112,4 +114,6 @@ def _reason(error: Exception) -> str:
     if isinstance(error, RayActorError) and error.preempted:
         return "its node was preempted"
     lines = [line.strip() for line in str(error).splitlines() if line.strip()]
-    return next((line for line in lines if "died" in line or "exit" in line), lines[0] if lines else "its process ended")
+    return next(
+        (line for line in lines if "died" in line or "exit" in line), lines[0] if lines else "its process ended"
+    )

@@ -9,17 +9,16 @@ from typing import Any
 import numpy as np
 import pandas as pd
 import pytest
-from ray.cluster_utils import Cluster
 
 from orchestrator.errors import RunFailed, UserError
 from orchestrator.journal import read_journal
 from orchestrator.leaderboard import leaderboard, read_leaderboard
 from orchestrator.run import Run
+from orchestrator.samplers import make_sampler
 from orchestrator.scheduler.events import Event, TrialCompleted, WorkerJoined
 from orchestrator.scheduler.instructions import Pause, Train
 from orchestrator.scheduler.scheduler import Limits, Scheduler
 from orchestrator.scheduler.state import State
-from orchestrator.samplers import make_sampler
 from orchestrator.stoppers import make_stopper
 from orchestrator.studies import digits_mlp
 
@@ -130,7 +129,9 @@ def test_a_study_in_a_file_of_any_name(run_study: Launch, write_study: Write, na
 
 
 def test_a_study_that_imports_a_module_beside_it(run_study: Launch, write_study: Write) -> None:
-    text = LOOP.replace("configuration[", "twice.double(configuration)[").replace("def train", "import twice\ndef train")
+    text = LOOP.replace("configuration[", "twice.double(configuration)[").replace(
+        "def train", "import twice\ndef train"
+    )
     helper = "def double(configuration):\n    return {name: 2 * value for name, value in configuration.items()}\n"
     run = run_study(write_study(text, twice=helper), trials=4, epochs=1)
     frame = run.leaderboard()
@@ -165,7 +166,9 @@ def test_a_request_that_no_node_can_satisfy(run_study: Launch, tmp_path: Path) -
 
 def test_a_worker_that_dies_costs_no_result(run_study: Launch, write_study: Write, tmp_path: Path) -> None:
     marker = tmp_path / "died"
-    text = LOOP.replace("    for epoch", f"    import os, pathlib\n    marker = pathlib.Path({str(marker)!r})\n    for epoch")
+    text = LOOP.replace(
+        "    for epoch", f"    import os, pathlib\n    marker = pathlib.Path({str(marker)!r})\n    for epoch"
+    )
     text = text.replace(
         "        ctx.report",
         "        if epoch == 3 and configuration['x'] > 0.5 and not marker.exists():\n"
@@ -182,7 +185,10 @@ def test_failures_and_divergence(run_study: Launch, write_study: Write) -> None:
     text = LOOP.replace(
         "    for epoch",
         "    if configuration['x'] > 0.7:\n        raise ValueError('too large')\n    for epoch",
-    ).replace("configuration[\"x\"] *", "(float('nan') if configuration['x'] < 0.3 and epoch == 2 else 1) * configuration['x'] *")
+    ).replace(
+        'configuration["x"] *',
+        "(float('nan') if configuration['x'] < 0.3 and epoch == 2 else 1) * configuration['x'] *",
+    )
     frame = run_study(write_study(text), trials=12, seed=5).leaderboard()
     x = frame["x"].astype(float)
     assert set(frame.loc[x > 0.7, "status"]) == {"failed"}

@@ -136,6 +136,7 @@ def test_numpy_values_become_plain_ones() -> None:
     assert same(number.from_unit(np.float64(0.5)), 1.25)
     listed = Choice(np.array([16, 32]))  # type: ignore[arg-type]
     assert listed == Choice([16, 32]) and listed.to_unit(np.int64(32)) == 0.75  # type: ignore[arg-type]
+    assert Fixed(1, when={"a": np.array(3), "b": np.array([1])}) == Fixed(1, when={"a": 3, "b": 1})
     assert same(Fixed(np.bool_(True)).value, True)  # type: ignore[arg-type]
 
 

@@ -136,10 +136,16 @@ def test_a_constraint_cannot_change_the_configuration() -> None:
     assert space.draw(lambda k: [0.0]) == {"x": 1}
 
 
+def two_lines(configuration: dict[str, Any]) -> bool:
+    raise ValueError("one\n  two")
+
+
 @pytest.mark.parametrize(
     ("predicate", "message"),
     [
         (lambda c: c["y"] > 0, "constraint it raised KeyError: 'y' for {'x': 1}; 'y' is not active there, or misspelt"),
+        (lambda c: c["x"].no, "constraint it raised AttributeError: 'int' object has no attribute 'no' for {'x': 1}"),
+        (two_lines, "constraint it raised ValueError: one two for {'x': 1}"),
         (lambda c: 1 / 0, "constraint it raised ZeroDivisionError: division by zero for {'x': 1}"),
         (lambda c: None, "constraint it returned None for {'x': 1}: return True or False"),
         (lambda: True, "constraint it raised TypeError"),

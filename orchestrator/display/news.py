@@ -1,0 +1,47 @@
+"""What of a run is worth a line of its own, whatever else is shown."""
+
+from collections import Counter
+from collections.abc import Iterator, Sequence
+
+from orchestrator.scheduler.events import StopRequested, TrialFailed, WorkerLost
+from orchestrator.scheduler.instructions import StopSampling
+from orchestrator.scheduler.state import Record, State
+
+MOST = 5
+"""Lines of one kind. A run in which everything fails says so often enough."""
+
+
+class News:
+    def __init__(self, state: State) -> None:
+        self.state = state
+        self._said: Counter[type[Record]] = Counter()
+
+    def of(self, records: Sequence[Record]) -> Iterator[str]:
+        for record in records:
+            line = self._line(record)
+            if line is None:
+                continue
+            self._said[type(record)] += 1
+            if self._said[type(record)] <= MOST:
+                yield line
+            elif self._said[type(record)] == MOST + 1:
+                yield f"{line} (more of this kind are not shown)"
+
+    def _line(self, record: Record) -> str | None:
+        match record:
+            case WorkerLost():
+                return f"worker {record.worker} was lost: {record.reason}"
+            case TrialFailed() if self.state.trials[record.trial].failure is record:
+                return f"trial {record.trial} failed: {failure(record)}"
+            case StopSampling():
+                return f"no further configurations: {record.reason}"
+            case StopRequested():
+                return f"stopping: {record.reason}"
+        return None
+
+
+def failure(record: TrialFailed) -> str:
+    """An exception on one line, with the line of the user's code."""
+    message = " ".join(record.message.split())
+    where = f" ({record.where})" if record.where else ""
+    return f"{record.error}{': ' * bool(message)}{message}{where}"

@@ -1,0 +1,151 @@
+"""What there is to say about a run once it is over."""
+
+import shlex
+import shutil
+import sys
+from collections import Counter
+from collections.abc import Iterator
+from dataclasses import dataclass, fields
+from pathlib import Path
+
+from orchestrator.display.about import About
+from orchestrator.display.news import failure
+from orchestrator.display.words import counted, duration, shown_path
+from orchestrator.leaderboard import format_table, leaderboard
+from orchestrator.scheduler.state import State
+from orchestrator.scheduler.trial import Status
+from orchestrator.settings import Settings
+
+TOP = 10
+VERDICTS = {"done": "Done", "failed": "Failed", "interrupted": "Interrupted"}
+NOT_REPEATED = ("run_dir", "checkpoint_every")
+"""Settings that the command for another run leaves out."""
+
+
+def last_lines(about: About, state: State, busy_share: float | None, width: int | None) -> Iterator[str]:
+    assert state.finished is not None
+    yield f"{VERDICTS[state.finished.outcome]} after {duration(state.now)}: {state.finished.reason}"
+    yield ""
+    if state.trials:
+        yield from format_table(leaderboard(state, about.space), "table", TOP, width).splitlines()
+        yield ""
+    model = best_model(about.run_dir)
+    rows = {
+        "epochs": epochs_line(state, about.settings),
+        "workers": None if busy_share is None else f"busy {busy_share:.0%} of the time",
+        "failures": failures_line(state),
+        "run": shown_path(about.run_dir),
+        "best model": model and shown_path(model),
+    }
+    yield from (f"{name:<10} {text}" for name, text in rows.items() if text)
+    yield ""
+    yield from next_commands(about)
+
+
+def best_model(run_dir: Path) -> Path | None:
+    """Where the best model lies, once it is written."""
+    path = run_dir / "best" / "model.keras"
+    return path if path.is_file() else None
+
+
+def problem_lines(state: State) -> Iterator[str]:
+    """Why the run failed, with the traceback of the user's code where that is the cause; nothing for other runs."""
+    if state.finished is None or state.finished.outcome != "failed":
+        return
+    failures = [state.trials[number].failure for number in state.by_status[Status.FAILED]]
+    if state.bad_study is None and failures and failures[0] is not None:
+        yield from failures[0].traceback.splitlines()
+    yield from (f"error: {line}" for line in state.finished.reason.splitlines())
+
+
+@dataclass(frozen=True, slots=True)
+class Epochs:
+    """Epochs that were trained, each counted once, and those that trials would have trained had none been stopped.
+
+    Trials that completed, diverged or failed would have ended where they did.
+    """
+
+    trained: int
+    unstopped: int
+
+    @classmethod
+    def of(cls, state: State, max_epochs: int) -> "Epochs":
+        ended = (Status.COMPLETED, Status.DIVERGED, Status.FAILED)
+        trained = sum(trial.epoch for trial in state.trials)
+        left = sum(max_epochs - trial.epoch for trial in state.trials if trial.status not in ended)
+        return cls(trained, trained + left)
+
+
+def was_cut_short(state: State, settings: Settings) -> bool:
+    """Whether trials were stopped because the run was to end, rather than by the stopper."""
+    if state.finished is None or state.finished.outcome != "done":
+        return True
+    if settings.max_time is not None and state.now >= settings.max_time:
+        return True
+    best = state.best and state.best.score
+    return settings.target is not None and best is not None and best >= state.objective.turn(settings.target)
+
+
+def epochs_line(state: State, settings: Settings) -> str:
+    epochs = Epochs.of(state, settings.epochs)
+    twice = state.epochs_trained - epochs.trained
+    again = f", {counted(twice, 'epoch')} twice because workers were lost" if twice > 0 else ""
+    trained = f"{epochs.trained:,} trained{again}"
+    if settings.stopper == "none" or not epochs.unstopped:
+        return f"{trained}; there was no early stopping"
+    if was_cut_short(state, settings):
+        return (
+            f"{trained} of {epochs.unstopped:,} with no stopping at all; "
+            "the run was cut short, so not all of the rest was saved by early stopping"
+        )
+    saved = epochs.unstopped - epochs.trained
+    return f"{trained} instead of {epochs.unstopped:,}: early stopping saved {saved / epochs.unstopped:.0%}"
+
+
+def failures_line(state: State) -> str | None:
+    """How many trials failed and of what, with the first of them."""
+    parts = []
+    if failed := [state.trials[number] for number in state.by_status[Status.FAILED]]:
+        kinds = Counter(trial.failure.error if trial.failure else "lost worker" for trial in failed)
+        first = failed[0]
+        why = failure(first.failure) if first.failure else first.reason
+        kinds_text = ", ".join(f"{number:,} {kind}" for kind, number in kinds.most_common())
+        parts.append(f"{counted(len(failed), 'trial')} failed ({kinds_text}; trial {first.number}: {why})")
+    if diverged := state.count(Status.DIVERGED):
+        parts.append(f"{counted(diverged, 'trial')} diverged")
+    return ", ".join(parts) or None
+
+
+def next_commands(about: About) -> Iterator[str]:
+    """Commands that can be pasted into a shell as they are."""
+    command = f"{_python()} -m orchestrator"
+    run_dir = shlex.quote(shown_path(about.run_dir))
+    yield "What next:"
+    yield "  # all trials (also as csv, json or markdown: --format), and the best one"
+    yield f"  {command} leaderboard {run_dir}"
+    yield f"  {command} best {run_dir}"
+    if about.argument is not None:
+        yield "  # the same study with twice as many trials, of other configurations"
+        yield f"  {command} launch {shlex.join([about.argument, *_twice(about.settings)])}"
+    yield "  # a study of your own, on a running Ray cluster"
+    yield f"  {command} launch my_study.py --address auto"
+
+
+def _twice(settings: Settings) -> Iterator[str]:
+    """The options of a run twice as long, with another seed."""
+    for field in fields(Settings):
+        value = getattr(settings, field.name)
+        if field.name == "seed":
+            value += 1
+        elif field.name in ("trials", "max_time") and value is not None:
+            value *= 2
+        if value is not None and value != field.default and field.name not in NOT_REPEATED:
+            yield f"--{field.name.replace('_', '-')}"
+            yield str(int(value)) if isinstance(value, float) and value.is_integer() else str(value)
+
+
+def _python() -> str:
+    """How to call this very Python from where the user is."""
+    found = shutil.which("python")
+    is_found = found is not None and Path(found).absolute() == Path(sys.executable)
+    return "python" if is_found else shlex.quote(shown_path(Path(sys.executable)))

@@ -1,0 +1,113 @@
+"""Studies from files: loaded under a private name, shipped as source with what they import from beside them."""
+
+import inspect
+import sys
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+
+from orchestrator.errors import UserError
+from orchestrator.study_file import Beside, load_shipped, read_study
+
+STUDY = """
+from orchestrator import Float, Space, Study
+def train(configuration, ctx):
+    return None
+study = Study(space=Space(x=Float(0, 1)), train=train, objective="value", direction="max")
+"""
+
+
+@pytest.fixture(autouse=True)
+def _imports_as_before() -> Iterator[None]:
+    modules, finders = set(sys.modules), list(sys.meta_path)
+    yield
+    sys.meta_path[:] = finders
+    for name in set(sys.modules) - modules:
+        if isinstance(getattr(sys.modules[name].__spec__, "loader", None), Beside):
+            del sys.modules[name]
+
+
+@pytest.fixture
+def write(tmp_path: Path) -> Callable[..., Path]:
+    def write_file(name: str, text: str) -> Path:
+        path = tmp_path / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(text)
+        return path
+
+    return write_file
+
+
+@pytest.mark.parametrize("name", ["study.py", "random.py", "ray.py", "journal.py", "my-study 2.py"])
+def test_any_name_will_do(write: Callable[..., Path], name: str) -> None:
+    before = {module: sys.modules.get(module) for module in ("random", "ray", "orchestrator.journal")}
+    study, source = read_study(write(name, STUDY))
+    assert study.objective.name == "value"
+    assert source.beside == {}
+    assert {module: sys.modules.get(module) for module in before} == before
+
+
+def test_what_lies_beside_is_shipped(write: Callable[..., Path], tmp_path: Path) -> None:
+    write("layers_of_mine.py", "from parts.inner import WIDTH\n")
+    write("parts/__init__.py", "")
+    write("parts/inner.py", "from . import outer\nWIDTH = 7 * outer.FACTOR\n")
+    write("parts/outer.py", "FACTOR = 6\n")
+    path = write("study.py", "import layers_of_mine\n" + STUDY.replace("None", "layers_of_mine.WIDTH"))
+    _, source = read_study(path)
+    assert set(source.beside) == {"layers_of_mine", "parts", "parts.inner", "parts.outer"}
+
+    for file in sorted(tmp_path.rglob("*.py")):
+        file.unlink()
+    for name in [*source.beside, "orchestrator_study_study"]:
+        del sys.modules[name]
+    sys.meta_path[:] = [finder for finder in sys.meta_path if not isinstance(finder, Beside)]
+    study = load_shipped(source)
+    assert study.train is not None
+    assert study.train({}, None) == 42
+    assert "layers_of_mine.WIDTH" in inspect.getsource(study.train), "AutoGraph reads the source"
+
+
+def test_libraries_win_over_what_lies_beside(write: Callable[..., Path]) -> None:
+    write("json.py", "raise RuntimeError('not this one')\n")
+    write("numpy.py", "raise RuntimeError('not this one')\n")
+    study, source = read_study(write("study.py", "import json, numpy\n" + STUDY))
+    assert study.space.fingerprint
+    assert source.beside == {}
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("study = 3\n", "`study` is int, not a Study"),
+        ("x = 1\n", "defines no `study`: write study = Study"),
+        (STUDY.replace("study =", "studi ="), "did you mean 'studi'"),
+        ("import no_such_module\n", r"does not import: line 1: ModuleNotFoundError: No module named 'no_such_module'"),
+        ("\n\ndef f(:\n", "does not import: line 3: SyntaxError"),
+        ("raise ValueError('two\\nlines')\n", "does not import: line 1: ValueError: two$"),
+        (STUDY.replace("Float(0, 1)", "Float(2, 1)"), "x"),
+        (STUDY.replace("Float(0, 1)", "Float(0, 1, 'log')"), "x"),
+        (STUDY.replace("x=Float(0, 1)", ""), "empty"),
+        (STUDY.replace('"max"', '"up"'), "direction is 'up': use 'max' or 'min'"),
+        (STUDY.replace("train=train, ", ""), "give either build=… or train=…"),
+        (STUDY.replace("train=train", "build=train"), "build=… needs data=…"),
+    ],
+)
+def test_what_is_wrong_is_said_in_one_line(write: Callable[..., Path], text: str, message: str) -> None:
+    with pytest.raises(UserError, match=message) as raised:
+        read_study(write("study.py", text))
+    assert "\n" not in str(raised.value)
+    assert "study.py" in str(raised.value)
+    assert raised.value.exit_code == 2
+
+
+def test_all_that_is_wrong_is_said_at_once(write: Callable[..., Path]) -> None:
+    text = STUDY.replace('"max"', '"up"').replace('objective="value"', "objective='', batch_size=0")
+    with pytest.raises(UserError) as raised:
+        read_study(write("study.py", text))
+    assert len(str(raised.value).splitlines()) == 3
+
+
+def test_a_file_that_is_not_there(tmp_path: Path) -> None:
+    with pytest.raises(UserError, match="there is no such file"):
+        read_study(tmp_path / "nothing.py")
