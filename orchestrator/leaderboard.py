@@ -104,8 +104,7 @@ def format_table(
         return tables.as_json(columns)
     if layout == "markdown":
         return tables.as_markdown(columns)
-    hidden = len(frame) - len(shown)
-    return tables.as_table(columns, width) + (f"\n… and {hidden} more" if hidden else "")
+    return tables.as_table(columns, width, hidden=len(frame) - len(shown))
 
 
 def cells(frame: "pd.DataFrame") -> dict[str, list[Any]]:

@@ -13,9 +13,9 @@ from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from orchestrator import __version__, studies
+from orchestrator import studies
 from orchestrator.backends.ray import RayBackend
-from orchestrator.display import About, Display, make_display
+from orchestrator.display import About, ClusterSummary, Display, make_display
 from orchestrator.driver import drive
 from orchestrator.errors import UserError, nearest
 from orchestrator.journal import FORMAT, Header, Journal
@@ -28,14 +28,13 @@ from orchestrator.stoppers import make_stopper
 from orchestrator.study import Study
 from orchestrator.study_file import StudySource, read_study
 from orchestrator.workers.actor import Setup
-from orchestrator.workers.cluster import connect
+from orchestrator.workers.cluster import Cluster, connect
 from orchestrator.workers.data import begin_loading, check_loaded
 from orchestrator.workers.link import write_whole
 from orchestrator.workers.pool import Pool
 from orchestrator.workers.resources import how_many_workers
 
 if TYPE_CHECKING:
-    import keras
     import pandas as pd
 
 EXIT_CODES = {"done": 0, "failed": 1, "interrupted": 130}
@@ -59,8 +58,8 @@ class Run:
         """Every trial's row, the best first."""
         return read_leaderboard(self.dir)
 
-    def best_model(self) -> "keras.Model":
-        """The model of the first row, with the weights of its best epoch.
+    def best_model(self) -> Any:
+        """The Keras model of the first row, compiled, with the weights of its best epoch.
 
         Raises:
             UserError: The run has none.
@@ -68,10 +67,9 @@ class Run:
         path = self.dir / "best" / "model.keras"
         if not path.exists():
             raise UserError(f"{self.dir} has no best model: no trial reached a score whose weights could be kept")
-        import keras
+        from orchestrator.training.models import load_keras_file
 
-        model: keras.Model = keras.saving.load_model(path)
-        return model
+        return load_keras_file(path)
 
 
 def launch(
@@ -95,46 +93,74 @@ def launch(
     Raises:
         UserError: The study or a setting is wrong, or (RunFailed) the run could not begin.
     """
-    display = display or make_display(quiet=quiet, json=json)
+    display = display or make_display(quiet=quiet, as_json=json)
     loaded, source = _find(study)
     resolved = resolve(loaded.settings, settings)
-    name = loaded.name or (Path(source.file.path).stem if source else "study")
     scheduler = _make_scheduler(loaded, resolved)
-    display.say(f"Joining {resolved.address} …" if resolved.address else "Starting Ray …")
-    with connect(resolved.address) as cluster:
-        workers = how_many_workers(
-            cluster.nodes, resolved.cpus_per_trial, resolved.gpus_per_trial, _most(resolved.workers, resolved.trials)
-        )
-        with _run_directory(resolved.run_dir, name) as run_dir:
-            proof = _write_study(run_dir, name, loaded, source, resolved)
-            shipped = source or loaded
-            problem, data = begin_loading(shipped)
-            setup = Setup(
-                study=shipped,
-                run_dir=str(run_dir),
-                proof=proof,
-                cpus=resolved.cpus_per_trial,
-                gpus=resolved.gpus_per_trial,
-                checkpoint_every=resolved.checkpoint_every,
-            )
-            pool = Pool(run_dir.name, setup, data, workers)
-            about = About(
-                study=name,
-                run_dir=run_dir,
-                objective=loaded.objective,
-                space=loaded.space,
-                settings=resolved,
-                workers=workers,
-                cluster=cluster,
-            )
-            try:
-                pool.start()
-                check_loaded(problem)
-                _drive(scheduler, pool, run_dir, about, display)
-            finally:
-                pool.close()
-    display.close()
+    display.say(f"Joining the Ray cluster at {resolved.address} …" if resolved.address else "Starting Ray …")
+    try:
+        with connect(resolved.address) as cluster:
+            run_dir = _run_on(cluster, loaded, source, str(study), resolved, scheduler, display)
+    finally:
+        display.close()
     return Run(run_dir, scheduler.state)
+
+
+def _run_on(
+    cluster: Cluster,
+    study: Study,
+    source: StudySource | None,
+    argument: str,
+    settings: Settings,
+    scheduler: Scheduler,
+    display: Display,
+) -> Path:
+    workers = how_many_workers(
+        cluster.nodes, settings.cpus_per_trial, settings.gpus_per_trial, _most(settings.workers, settings.trials)
+    )
+    name = study.name or (Path(source.file.path).stem if source else "study")
+    with _run_directory(settings.run_dir, name) as run_dir:
+        about = About(
+            study=name,
+            argument=argument if source else None,
+            run_dir=run_dir,
+            objective=study.objective,
+            space=study.space,
+            settings=settings,
+            workers=workers,
+            worker_cpus=settings.cpus_per_trial,
+            worker_gpus=settings.gpus_per_trial,
+            cluster=_summary(cluster),
+            versions=_versions(),
+        )
+        setup = Setup(
+            study=source or study,
+            run_dir=str(run_dir),
+            proof=_write_study(about, source),
+            cpus=settings.cpus_per_trial,
+            gpus=settings.gpus_per_trial,
+            checkpoint_every=settings.checkpoint_every,
+        )
+        problem, data = begin_loading(setup.study)
+        pool = Pool(run_dir.name, setup, data, workers)
+        try:
+            pool.start()
+            check_loaded(problem)
+            _drive(scheduler, pool, run_dir, about, display)
+        finally:
+            pool.close()
+    return run_dir
+
+
+def _summary(cluster: Cluster) -> ClusterSummary:
+    return ClusterSummary(
+        nodes=len(cluster.nodes),
+        cpus=sum(node.cpus for node in cluster.nodes),
+        gpus=sum(node.gpus for node in cluster.nodes),
+        address=cluster.address,
+        dashboard_url=cluster.dashboard_url,
+        local=cluster.local,
+    )
 
 
 def _drive(scheduler: Scheduler, pool: Pool, run_dir: Path, about: About, display: Display) -> None:
@@ -217,20 +243,20 @@ def _unused(path: Path) -> Path:
     return next(p for n in range(1, 1000) if not (p := path if n == 1 else path.with_name(f"{path.name}-{n}")).exists())
 
 
-def _write_study(run_dir: Path, name: str, study: Study, source: StudySource | None, settings: Settings) -> str:
+def _write_study(about: About, source: StudySource | None) -> str:
     """`study.json`: what the run was made from. Returns the hash of the file."""
     content = {
-        "study": name,
-        "objective": asdict(study.objective),
-        "settings": asdict(settings),
-        "space": study.space.to_json(),
-        "fingerprint": study.space.fingerprint,
-        "versions": _versions(),
+        "study": about.study,
+        "objective": asdict(about.objective),
+        "settings": asdict(about.settings),
+        "space": about.space.to_json(),
+        "fingerprint": about.space.fingerprint,
+        "versions": about.versions,
         "started": time.time(),
         "source": {file.path: file.text for file in [source.file, *source.beside.values()]} if source else {},
     }
     encoded = jsonlib.dumps(content, indent=2).encode()
-    write_whole(run_dir / "study.json", encoded)
+    write_whole(about.run_dir / "study.json", encoded)
     return hashlib.sha256(encoded).hexdigest()
 
 
@@ -243,7 +269,7 @@ def _header(about: About) -> Header:
         seed=about.settings.seed,
         fingerprint=about.space.fingerprint,
         hyperparameters=list(about.space),
-        versions=_versions(),
+        versions=about.versions,
         started=time.time(),
         settings=asdict(about.settings),
     )
@@ -251,7 +277,7 @@ def _header(about: About) -> Header:
 
 def _versions() -> dict[str, str]:
     """Without importing anything."""
-    found = {"orchestrator": __version__, "python": sys.version.split()[0]}
+    found = {"python": sys.version.split()[0]}
     for library in LIBRARIES:
         try:
             found[library] = version(library)

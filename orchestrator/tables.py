@@ -1,7 +1,7 @@
 """Columns of plain values as text: None is an empty cell."""
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping, Sequence, Set
 from itertools import zip_longest
 from math import isfinite
 from typing import Any
@@ -50,10 +50,12 @@ def as_markdown(columns: Columns) -> str:
     return table
 
 
-def as_table(columns: Columns, width: int | None = None) -> str:
-    """Aligned for a terminal. What does not fit into `width` is named in a last line."""
+def as_table(columns: Columns, width: int | None = None, hidden: int = 0) -> str:
+    """Aligned for a terminal. Last lines tell how many rows are left out, and what does not fit into `width`."""
     texts = _texts(columns) if width is None else _fitted(_texts(columns), width)
-    lines = _aligned(texts, {name for name in texts if _is_numeric(columns[name])})
+    lines = aligned(texts, {name for name in texts if _is_numeric(columns[name])})
+    if hidden:
+        lines.append(f"… and {hidden:,} more")
     if missing := [name for name in columns if name not in texts]:
         lines.append(cut(f"Not shown, but in --format csv: {', '.join(missing)}", width))
     return "\n".join(lines)
@@ -80,7 +82,7 @@ def _is_numeric(values: Sequence[Any]) -> bool:
     return all(isinstance(value, int | float) and not isinstance(value, bool) for value in values if value is not None)
 
 
-def _aligned(texts: Texts, numeric: set[str]) -> list[str]:
+def aligned(texts: Texts, numeric: Set[str] = frozenset()) -> list[str]:
     """Names with underscores make a header of several lines, for values are mostly shorter than names."""
     headers = zip_longest(*(name.split("_") for name in texts), fillvalue="")
     widths = {name: _width(name, column) for name, column in texts.items()}

@@ -8,7 +8,10 @@ from orchestrator import __version__
 from orchestrator.display.words import counted, duration, quantity, shown_path
 from orchestrator.objective import Objective
 from orchestrator.settings import Settings
+from orchestrator.tables import aligned, cut
 from search_spaces import Space
+
+SHORTEST_DOMAIN = 12
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -41,7 +44,7 @@ class About:
     """Of Python and the libraries, by name."""
 
 
-def first_lines(about: About) -> Iterator[str]:
+def first_lines(about: About, width: int) -> Iterator[str]:
     yield " · ".join(
         [f"orchestrator {__version__}", *(f"{name} {version}" for name, version in about.versions.items())]
     )
@@ -58,9 +61,24 @@ def first_lines(about: About) -> Iterator[str]:
     }
     yield from (f"{name:<10} {text}" for name, text in rows.items() if text)
     yield ""
-    yield from str(about.space).splitlines()
+    yield from _space_lines(about.space, width)
     yield from (f"warning: {line}" for line in about.space.warnings())
     yield ""
+
+
+def _space_lines(space: Space, width: int) -> Iterator[str]:
+    """As the space prints itself; where that is too wide, with long domains cut."""
+    rows = space.table()
+    texts = {name: [row[name] for row in rows] for name in rows[0]}
+    lines = aligned(texts)
+    excess = max(map(len, lines)) - width
+    if excess > 0:
+        widest = max(map(len, texts["domain"]))
+        texts["domain"] = [cut(domain, max(widest - excess, SHORTEST_DOMAIN)) for domain in texts["domain"]]
+        lines = aligned(texts)
+    yield from lines
+    if space.constraints:
+        yield f"constraints: {', '.join(space.constraints)}"
 
 
 def _cluster(cluster: ClusterSummary) -> str:

@@ -26,7 +26,7 @@ class LinesDisplay(Display):
         self._news = News(self.state)
         self._next = 0.0
         self._shown = ""
-        self._write(first_lines(self.about))
+        self._write(first_lines(self.about, width()))
 
     def _watched(self, records: Sequence[Record]) -> None:
         now = self.progress.now
@@ -40,8 +40,7 @@ class LinesDisplay(Display):
             self._write([f"{clock(now)}  {line}{self._time_left()}"])
 
     def _finished(self) -> None:
-        width = shutil.get_terminal_size((120, 24)).columns
-        self._write(["", *last_lines(self.about, self.state, self.progress.busy_share, width)])
+        self._write(["", *last_lines(self.about, self.state, self.progress.busy_share, width())])
 
     def _line(self) -> str:
         state, progress = self.state, self.progress
@@ -60,4 +59,10 @@ class LinesDisplay(Display):
 
     def _time_left(self) -> str:
         busy, left = self.progress.busy_share, self.progress.seconds_left
-        return f"{'' if busy is None else f' · busy {busy:.0%}'}{'' if left is None else f' · about {roughly(left)} left'}"
+        share = "" if busy is None else f" · busy {busy:.0%}"
+        return share if left is None else f"{share} · about {roughly(left)} left"
+
+
+def width() -> int:
+    """Of whatever reads the lines, as far as COLUMNS or a terminal tell."""
+    return shutil.get_terminal_size((120, 24)).columns

@@ -91,7 +91,8 @@ class Progress:
         to_begin = 0 if state.sampling_stopped is not None else trials - len(state.trials)
         seconds_per_epoch = self._busy_seconds / state.epochs_trained
         longest = max((self.settings.epochs - epoch for epoch in current), default=0)
-        return to_begin * mean_epochs * elapsed / state.epochs_trained + longest * seconds_per_epoch
+        seconds: float = to_begin * mean_epochs * elapsed / state.epochs_trained + longest * seconds_per_epoch
+        return seconds
 
     def _time_left(self) -> float | None:
         limit = self.settings.max_time

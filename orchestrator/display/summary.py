@@ -82,7 +82,7 @@ def was_cut_short(state: State, settings: Settings) -> bool:
         return True
     if settings.max_time is not None and state.now >= settings.max_time:
         return True
-    best = state.best and state.best.score
+    best = state.best.score if state.best is not None else None
     return settings.target is not None and best is not None and best >= state.objective.turn(settings.target)
 
 
