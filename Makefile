@@ -1,13 +1,16 @@
-# All that is installed goes into .venv, on first use and again when pyproject.toml or constraints.txt change.
+# All that is installed goes into .venv, on first use and again when pyproject.toml or constraints.txt change; for
+# overhead into build/overhead, because pandas behaves differently where Ray Tune's pyarrow is installed.
 #   ARGS=…     more arguments, as in: make launch ARGS="digits_mlp --trials 100"
 #   PYTHON=…   the Python to use (3.11 to 3.13), as in: make launch PYTHON=/opt/python3.12/bin/python3
 
 CANDIDATES := $(or $(PYTHON),.venv/bin/python python3.13 python3.12 python3.11 python3)
 RUN := .venv/bin/python -m
 READY := .venv/.installed
+PEER := build/overhead
+PEER_READY := $(PEER)/.installed
 
 .DEFAULT_GOAL := help
-.PHONY: help launch test lint format
+.PHONY: help launch test lint format overhead
 
 help:  ## show this list
 	@echo 'Targets (make TARGET ARGS="…" passes more arguments on):'
@@ -27,6 +30,9 @@ lint: $(READY)  ## check style, format and types
 format: $(READY)  ## mend what can be mended of style and format
 	@$(RUN) ruff check --fix
 	@$(RUN) ruff format
+
+overhead: $(PEER_READY)  ## measure trials that do nothing, beside Ray Tune; ARGS as of benchmarks/overhead.py
+	@$(PEER)/bin/python benchmarks/overhead.py $(ARGS)
 
 # Takes the first supported Python that can make environments; an environment that works is kept. The stamp comes last,
 # so that an install that was cut short is begun again.
@@ -48,3 +54,8 @@ $(READY): pyproject.toml constraints.txt
 	echo "Installing into .venv with Python $$version (some minutes, once)"; \
 	[ "$$python" = .venv/bin/python ] || "$$python" -m venv --clear .venv || exit 1; \
 	$(RUN) pip install --quiet --disable-pip-version-check -c constraints.txt -e '.[dev]' && touch $@
+
+$(PEER_READY): $(READY) pyproject.toml constraints.txt
+	@rm -f $@; echo "Installing into $(PEER), with Ray Tune (some minutes, once)"
+	@$(RUN) venv --clear $(PEER)
+	@$(PEER)/bin/python -m pip install --quiet --disable-pip-version-check -c constraints.txt -e '.[bench]' && touch $@

@@ -6,6 +6,7 @@ SC 2011): seed and purpose make its key, trial and draw its counter.
 
 from enum import IntEnum
 
+import numpy as np
 from numpy.random import Generator, Philox
 
 
@@ -17,7 +18,9 @@ class Purpose(IntEnum):
 
 
 def generator(seed: int, trial: int, purpose: Purpose, draw: int = 0) -> Generator:
-    return Generator(Philox(key=[seed % 2**64, purpose], counter=[0, draw, trial, 0]))
+    key = np.array([seed % 2**64, purpose], dtype=np.uint64)
+    counter = np.array([0, draw, trial, 0], dtype=np.uint64)
+    return Generator(Philox(key=key, counter=counter))
 
 
 def training_seed(seed: int, trial: int) -> int:

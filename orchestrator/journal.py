@@ -65,6 +65,7 @@ class Journal:
         Raises:
             UserError: The directory holds a journal already, or another driver's lock.
         """
+        first = encode(header)
         self._lock = run_dir / LOCK
         _take_lock(self._lock)
         try:
@@ -72,7 +73,7 @@ class Journal:
         except FileExistsError:
             self._lock.unlink()
             raise UserError(f"{run_dir} holds the journal of another run: choose another --run-dir") from None
-        self._write([encode(header)])
+        self._write([first])
 
     def append(self, records: Iterable[Record]) -> None:
         """Write and sync; only then may the decisions among the records be carried out."""
@@ -101,16 +102,22 @@ def read_journal(run_dir: Path) -> tuple[Header, Iterator[Record]]:
         file = path.open("rb")
     except OSError as error:
         raise UserError(f"{run_dir} is no run directory: {path} cannot be read ({error.strerror})") from None
-    first = file.readline()
     try:
-        format_number = json.loads(first)["format"]
-        if format_number != FORMAT:
-            raise UserError(f"{path}: format {format_number} is not known to this version, which reads {FORMAT}")
-        header = decode_header(first)
-    except (ValueError, KeyError, TypeError) as error:
+        header = _header(path, file.readline())
+    except UserError:
         file.close()
-        raise JournalDamaged(f"{path}, line 1: not the header of a journal ({error})") from None
+        raise
     return header, _records(path, file)
+
+
+def _header(path: Path, line: bytes) -> Header:
+    try:
+        number = json.loads(line)["format"]
+        if number == FORMAT:
+            return decode_header(line)
+    except (ValueError, KeyError, TypeError) as error:
+        raise JournalDamaged(f"{path}, line 1: not the header of a journal ({error})") from None
+    raise UserError(f"{path}: format {number} is not known to this version, which reads {FORMAT}")
 
 
 def _records(path: Path, file: Any) -> Iterator[Record]:
@@ -120,7 +127,7 @@ def _records(path: Path, file: Any) -> Iterator[Record]:
                 return
             try:
                 yield decode_record(line)
-            except msgspec.DecodeError as error:
+            except (msgspec.DecodeError, UnicodeDecodeError) as error:
                 raise JournalDamaged(f"{path}, line {number}: damaged ({error})") from None
 
 

@@ -78,12 +78,13 @@ def _or_none(check: Check) -> Check:
     return lambda value: None if value is None else check(value)
 
 
-def _whole(least: int, below: float = float("inf")) -> Check:
+def _whole(least: int, bits: int | None = None) -> Check:
+    limit = f" that fits in {bits} bits" if bits else ""
+
     def check(value: Any) -> int:
         number = _number(value)
-        if number is None or number != int(number) or not least <= number < below:
-            upper = "" if below == float("inf") else f" and below {below:g}"
-            raise ValueError(f"use a whole number of at least {least}{upper}")
+        if number is None or number != int(number) or number < least or (bits and number >= 2**bits):
+            raise ValueError(f"use a whole number of at least {least}{limit}")
         return int(value)
 
     return check
@@ -151,7 +152,7 @@ CHECKS: dict[str, Check] = {
     "epochs": _whole(1),
     "sampler": _one_of(samplers.SAMPLERS),
     "stopper": _one_of(stoppers.STOPPERS),
-    "seed": _whole(0, below=2**64),
+    "seed": _whole(0, bits=64),
     "workers": _or_none(_whole(1)),
     "cpus_per_trial": _share(least=1, what="CPUs"),
     "gpus_per_trial": _share(least=0, what="GPUs"),

@@ -114,8 +114,7 @@ def _load(file: SourceFile, find: Find) -> tuple[Study, dict[str, SourceFile]]:
         raise UserError("\n".join(f"{file.path}: {line}" for line in str(error).splitlines())) from error
     except Exception as error:
         raise UserError(f"{file.path} does not import: {_describe(error, file.path)}") from error
-    del beside.imported[name]
-    return _study_of(module, file.path), beside.imported
+    return _study_of(module, file.path), {n: found for n, found in beside.imported.items() if n != name}
 
 
 def _study_of(module: ModuleType, path: str) -> Study:

@@ -53,7 +53,7 @@ def as_markdown(columns: Columns) -> str:
 def as_table(columns: Columns, width: int | None = None, hidden: int = 0) -> str:
     """Aligned for a terminal. Last lines tell how many rows are left out, and what does not fit into `width`."""
     texts = _texts(columns) if width is None else _fitted(_texts(columns), width)
-    lines = aligned(texts, {name for name in texts if _is_numeric(columns[name])})
+    lines = aligned(texts, {name for name in texts if _is_numeric(columns[name])}, fold=True)
     if hidden:
         lines.append(f"… and {hidden:,} more")
     if missing := [name for name in columns if name not in texts]:
@@ -82,18 +82,19 @@ def _is_numeric(values: Sequence[Any]) -> bool:
     return all(isinstance(value, int | float) and not isinstance(value, bool) for value in values if value is not None)
 
 
-def aligned(texts: Texts, numeric: Set[str] = frozenset()) -> list[str]:
-    """Names with underscores make a header of several lines, for values are mostly shorter than names."""
-    headers = zip_longest(*(name.split("_") for name in texts), fillvalue="")
-    widths = {name: _width(name, column) for name, column in texts.items()}
+def aligned(texts: Texts, numeric: Set[str] = frozenset(), *, fold: bool = False) -> list[str]:
+    """A header and the rows. `fold` breaks names at underscores, for values are mostly shorter than names."""
+    parts = [name.split("_") if fold else [name] for name in texts]
+    widths = [max(map(len, (*part, *column))) for part, column in zip(parts, texts.values(), strict=True)]
 
     def line(row: Sequence[str]) -> str:
         padded = (
-            text.rjust(widths[name]) if name in numeric else text.ljust(widths[name])
-            for name, text in zip(texts, row, strict=True)
+            text.rjust(width) if name in numeric else text.ljust(width)
+            for name, text, width in zip(texts, row, widths, strict=True)
         )
         return GAP.join(padded).rstrip()
 
+    headers = zip_longest(*parts, fillvalue="")
     return [line(row) for row in (*headers, *zip(*texts.values(), strict=True))]
 
 

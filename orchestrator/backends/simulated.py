@@ -108,7 +108,9 @@ class SimulatedBackend:
         self._bests[assignment.trial] = running.best, running.best_epoch
 
     def _let_go(self, trial: int, attempt: int, *, save: bool) -> None:
-        running = self._running.pop((trial, attempt))
+        running = self._running.pop((trial, attempt), None)
+        if running is None:
+            return  # Paused this very moment: its release is on the way.
         running.cancelled = True
         self._free_at[running.worker] = self.now
         if save:

@@ -3,6 +3,8 @@
 import sys
 import time
 from collections.abc import Callable, Iterable, Sequence
+from contextlib import suppress
+from io import StringIO
 from typing import TextIO
 
 from orchestrator.display.about import About
@@ -23,8 +25,9 @@ class Display:
     progress: Progress
 
     def __init__(self, out: TextIO | None = None, err: TextIO | None = None, clock: Clock = time.monotonic) -> None:
-        self.out = out or sys.stdout
-        self.err = err or sys.stderr
+        # A process may have been started without any.
+        self.out: TextIO = out or sys.stdout or StringIO()
+        self.err: TextIO = err or sys.stderr or StringIO()
         self.clock = clock
         self._is_gone = False
         self._is_open = False
@@ -51,10 +54,12 @@ class Display:
         if not self._is_open:
             return
         self._is_open = False
-        self._show(self._closed)
+        with suppress(OSError):
+            self._closed()
         if self.state.finished is not None:
             self._show(self._finished)
-            self._show(lambda: self._write(problem_lines(self.state), self.err))
+        with suppress(OSError):
+            self._write(problem_lines(self.state), self.err)
 
     def _say(self, line: str) -> None:
         pass

@@ -74,15 +74,17 @@ class Progress:
     @property
     def seconds_left(self) -> float | None:
         """An estimate; None while there is too little to go by."""
-        left = [seconds for seconds in (self._work_left(), self._time_left()) if seconds is not None]
-        return min(left) if left else None
+        limit = self.settings.max_time
+        time_left = None if limit is None else max(limit - self.now, 0.0)
+        if self.settings.trials is None:
+            return time_left
+        work_left = self._work_left(self.settings.trials)
+        return work_left if work_left is None or time_left is None else min(work_left, time_left)
 
-    def _work_left(self) -> float | None:
-        state, trials = self.state, self.settings.trials
+    def _work_left(self, trials: int) -> float | None:
+        state = self.state
         elapsed = self.now - self._began if self._began is not None else 0.0
-        if trials is None or self.settled < max(LEAST_TRIALS, LEAST_SHARE * trials) or elapsed <= 0:
-            return None
-        if not state.epochs_trained:
+        if self.settled < max(LEAST_TRIALS, LEAST_SHARE * trials) or not state.epochs_trained or elapsed <= 0:
             return None
         current = [
             state.trials[n].epoch for status in (Status.RUNNING, Status.WAITING) for n in state.by_status[status]
@@ -93,7 +95,3 @@ class Progress:
         longest = max((self.settings.epochs - epoch for epoch in current), default=0)
         seconds: float = to_begin * mean_epochs * elapsed / state.epochs_trained + longest * seconds_per_epoch
         return seconds
-
-    def _time_left(self) -> float | None:
-        limit = self.settings.max_time
-        return None if limit is None else max(limit - self.now, 0.0)

@@ -58,6 +58,13 @@ class WakeAt(Instruction, frozen=True):
     time: float
 
 
+class EndRun(Instruction, frozen=True):
+    """Begin no more and stop what is left. Once decided it stands, whatever is reported afterwards."""
+
+    outcome: Outcome
+    reason: str
+
+
 class Finish(Instruction, frozen=True):
     """The run is over; nothing is held by any worker that could still be saved."""
 
@@ -65,7 +72,7 @@ class Finish(Instruction, frozen=True):
     reason: str
 
 
-AnyInstruction = Train | Pause | Stop | StopSampling | Discard | WakeAt | Finish
+AnyInstruction = Train | Pause | Stop | StopSampling | Discard | WakeAt | EndRun | Finish
 
 
 def without_undone_pauses(decided: list[Instruction]) -> list[Instruction]:

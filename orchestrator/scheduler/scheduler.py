@@ -6,7 +6,8 @@ is taken in, as a fact is, before the next is asked for. So folding a journal of
 the same scheduler as having lived through it, and deciding anew from the facts alone gives the same decisions.
 
 What is decided first:
- 1. When the run is to end, every live trial is stopped; once no worker holds one, the run is finished.
+ 1. When the run is to end, that is decided, once; then every live trial is stopped; once no worker holds one, the run
+    is finished.
  2. A trial that has reached the end of its assignment is judged.
  3. An idle worker gets, in this order: a trial whose worker was lost, a promotable one, a new configuration.
  4. A worker that is ending a brief trial gets the next ones queued behind it, so that it need not wait for us.
@@ -24,9 +25,10 @@ from orchestrator.assignment import Assignment, Checkpoint
 from orchestrator.draws import training_seed
 from orchestrator.objective import Objective
 from orchestrator.samplers import Exhausted, Sampler
-from orchestrator.scheduler.events import Event, TrialDiverged, TrialEvent, TrialFailed, TrialReported, WorkerLost
+from orchestrator.scheduler.events import Event, TrialEvent, TrialReported, WorkerLost
 from orchestrator.scheduler.instructions import (
     Discard,
+    EndRun,
     Finish,
     Instruction,
     Outcome,
@@ -78,7 +80,8 @@ class Scheduler:
             IllegalRecord: The event cannot follow; nothing was changed.
         """
         instructions: list[Instruction] = []
-        self._apply(event)
+        if not self._apply(event):
+            return instructions
         while (instruction := self._decide(event)) is not None:
             self._apply(instruction)
             instructions.append(instruction)
@@ -89,11 +92,20 @@ class Scheduler:
         for record in records:
             self._apply(record)
 
-    def _apply(self, record: Record) -> None:
-        """Tell the state, then the stopper, which only hears of trials that it could still judge."""
+    def _apply(self, record: Record) -> bool:
+        """Tell the state, then the stopper, which only hears of trials that it could still judge.
+
+        False when the record was ignored.
+        """
         at_stake = self._trained_by(record.worker) if isinstance(record, WorkerLost) else None
         if not self.state.apply(record):
-            return
+            return False
+        self._tell_stopper(record)
+        if at_stake is not None and at_stake.status is Status.FAILED:
+            self.stopper.withdrawn(at_stake.number)
+        return True
+
+    def _tell_stopper(self, record: Record) -> None:
         stopper = self.stopper
         match record:
             case TrialReported():
@@ -104,17 +116,16 @@ class Scheduler:
                 stopper.resumed(record.assignment.trial)
             case Pause():
                 stopper.paused(record.trial)
-            case TrialDiverged():
-                stopper.diverged(record.trial)
-            case TrialFailed():
-                stopper.withdrawn(record.trial)
             case Stop():
                 stopper.ended(record.trial)
             case TrialEvent():
-                if self.state.trials[record.trial].status.ended:
-                    stopper.ended(record.trial)
-            case _ if at_stake is not None and at_stake.status is Status.FAILED:
-                stopper.withdrawn(at_stake.number)
+                match self.state.trials[record.trial].status:
+                    case Status.DIVERGED:
+                        stopper.diverged(record.trial)
+                    case Status.FAILED:
+                        stopper.withdrawn(record.trial)
+                    case Status.COMPLETED:
+                        stopper.ended(record.trial)
 
     def _trained_by(self, worker: int) -> Trial | None:
         queue = self.state.workers[worker].queue if worker in self.state.workers else ()
@@ -128,8 +139,10 @@ class Scheduler:
             return None
         if state.useless:
             return Discard(checkpoint=next(iter(state.useless.values())))
+        if state.ending is not None:
+            return self._end_early(state.ending)
         if (ending := self._ending()) is not None:
-            return self._end_early(*ending)
+            return EndRun(outcome=ending[0], reason=ending[1])
         if state.wake_at is None and self.limits.max_time is not None and state.now < self.limits.max_time:
             return WakeAt(time=self.limits.max_time)
         if (verdict := self._judge(event)) is not None:
@@ -262,7 +275,7 @@ class Scheduler:
     def _hopeless(self) -> str | None:
         """What makes going on pointless, for every trial would meet it."""
         state = self.state
-        most = MOST_LOSSES_IN_A_ROW + 2 * len(state.workers)
+        most = MOST_LOSSES_IN_A_ROW + 2 * state.most_workers
         if state.losses_in_a_row >= most:
             return f"{state.losses_in_a_row} workers were lost in a row without a report, the last: {state.last_loss}"
         if state.bad_study is not None:
@@ -275,18 +288,20 @@ class Scheduler:
             return None
         return f"the first {FIRST_TRIALS} trials failed alike: {failures[0].error}: {failures[0].message}"
 
-    def _end_early(self, outcome: Outcome, reason: str) -> Instruction | None:
+    def _end_early(self, ending: EndRun) -> Instruction | None:
         state = self.state
         for status in (Status.RUNNING, Status.WAITING, Status.PAUSED):
             for number in state.by_status[status]:
-                return self._stop(state.trials[number], f"{reason} (was {status})")
-        return self._finish(outcome, reason)
+                return self._stop(state.trials[number], f"{ending.reason} (was {status})")
+        return self._finish(ending.outcome, ending.reason)
 
     def _wind_up(self, event: Event) -> Instruction | None:
         """Nothing is left to begin: the last promotions, then the end."""
         state = self.state
         if state.count(Status.RUNNING) or state.count(Status.WAITING) or not self._nothing_left_to_begin():
             return None
+        if next(self.stopper.promotable(), None) is not None:
+            return None  # Its worker has not let go of it yet, or there is no worker.
         if state.idle and not state.count(Status.COMPLETED):
             for finalist in self.stopper.finalists():
                 return self._resume(event, finalist)
@@ -315,5 +330,6 @@ class Scheduler:
             return WakeAt(time=give_up_at) if state.wake_at != give_up_at else None
         if outcome == "done" and state.best is None:
             counts = f"{state.count(Status.FAILED)} failed, {state.count(Status.DIVERGED)} diverged"
-            return Finish(outcome="failed", reason=f"no trial has a score ({counts})")
+            first = f"; trial 0: {state.trials[0].reason}" if state.trials else ""
+            return Finish(outcome="failed", reason=f"{reason}, and no trial has a score ({counts}){first}")
         return Finish(outcome=outcome, reason=reason)

@@ -29,6 +29,7 @@ from orchestrator.scheduler.events import (
 )
 from orchestrator.scheduler.instructions import (
     Discard,
+    EndRun,
     Finish,
     Instruction,
     Pause,
@@ -76,21 +77,21 @@ class State:
         """Waiting trials that no worker has: theirs was lost."""
         self.ranking: SortedList[tuple[float, int]] = SortedList()
         """(-score, number) of every trial that has a score."""
-        self.safe: SortedList[tuple[float, int]] = SortedList()
-        """(-score of the best epoch in its checkpoint, number) of every trial with a committed checkpoint."""
         self.useless: dict[str, Checkpoint] = {}
         """Committed checkpoints that nothing needs any more."""
-        self.kept: set[int] = set()
-        """Ended trials that have a checkpoint: the best one, once the others' are discarded."""
+        self.kept: int | None = None
+        """The ended trial whose checkpoint is kept: the best of those that have one."""
         self.wake_at: float | None = None
         self.stop_requested: str | None = None
         self.sampling_stopped: str | None = None
+        self.ending: EndRun | None = None
         self.finished: Finish | None = None
         self.epochs_trained = 0
         self.words_ignored = 0
         self.bad_study: str | None = None
         self.last_stop = 0.0
         """When a trial that a worker held was last stopped."""
+        self.most_workers = 0
         self.losses_in_a_row = 0
         self.last_loss = ""
         self.turnarounds = 0
@@ -106,8 +107,8 @@ class State:
 
     @property
     def safe_score(self) -> float | None:
-        """The best score whose weights are in a committed checkpoint."""
-        return -self.safe[0][0] if self.safe else None
+        """The best score whose weights stay: that of the ended trial whose checkpoint is kept."""
+        return None if self.kept is None else self.trials[self.kept].safe_score
 
     def count(self, status: Status) -> int:
         return len(self.by_status[status])
@@ -126,7 +127,8 @@ class State:
             self.now = record.at
             self.words_ignored += 1
             return False
-        self._check(record)
+        self._check_worker(record)
+        self._check_trial(record)
         if isinstance(record, Event):
             self.now = record.at
         self._take(record)
@@ -140,7 +142,13 @@ class State:
             raise IllegalRecord(f"{event}: attempt {attempt} is the last one begun")
         return event.attempt == attempt
 
-    def _check(self, record: Record) -> None:
+    def _check_worker(self, record: Record) -> None:
+        if isinstance(record, Train) and record.worker not in self.workers:
+            raise IllegalRecord(f"{record}: there is no such worker")
+        if isinstance(record, WorkerJoined) and record.worker in self.workers:
+            raise IllegalRecord(f"{record}: the worker is there already")
+
+    def _check_trial(self, record: Record) -> None:
         if isinstance(record, Train) and record.assignment.trial == len(self.trials):
             return
         number = record.assignment.trial if isinstance(record, Train) else getattr(record, "trial", None)
@@ -172,6 +180,7 @@ class State:
     def _(self, record: WorkerJoined) -> None:
         self.workers[record.worker] = Worker(record.worker, record.node)
         self.idle.add(record.worker)
+        self.most_workers = max(self.most_workers, len(self.workers))
 
     @_take.register
     def _(self, record: WorkerLost) -> None:
@@ -228,15 +237,12 @@ class State:
     @_take.register
     def _(self, record: CheckpointSaved) -> None:
         trial, checkpoint = self.trials[record.trial], record.checkpoint
-        self._drop_checkpoint(trial)
+        if trial.checkpoint is not None and trial.checkpoint.name != checkpoint.name:
+            self._drop_checkpoint(trial)
         trial.checkpoint = checkpoint
-        for report in trial.curve:
-            if report.epoch == checkpoint.best_epoch:
-                trial.safe_score = report.score
-                self.safe.add((-report.score, trial.number))
+        trial.safe_score = next((r.score for r in trial.curve if r.epoch == checkpoint.best_epoch), None)
         if trial.status.ended:
-            self.kept.add(trial.number)
-        self._retain_best()
+            self._keep_if_best(trial)
 
     @_take.register
     def _(self, record: TrialCompleted) -> None:
@@ -248,8 +254,9 @@ class State:
 
     @_take.register
     def _(self, record: TrialFailed) -> None:
-        self.trials[record.trial].failure = record
-        if record.bad_study:
+        trial = self.trials[record.trial]
+        trial.failure = record
+        if record.bad_study and trial.status is not Status.STOPPED:
             self.bad_study = record.message
         self._release(record, Status.FAILED, f"{record.error}: {record.message}")
 
@@ -286,6 +293,10 @@ class State:
         self.wake_at = record.time
 
     @_take.register
+    def _(self, record: EndRun) -> None:
+        self.ending = record
+
+    @_take.register
     def _(self, record: Finish) -> None:
         self.finished = record
 
@@ -301,12 +312,10 @@ class State:
             self._unrank(trial)
         self._move(trial, status)
         trial.reason = reason
-        if trial.checkpoint is not None:
-            if status is Status.STOPPED or status is Status.COMPLETED:
-                self.kept.add(trial.number)
-                self._retain_best()
-            else:
-                self._drop_checkpoint(trial)
+        if status in (Status.STOPPED, Status.COMPLETED):
+            self._keep_if_best(trial)
+        else:
+            self._drop_checkpoint(trial)
 
     def _release(self, record: TrialEvent, status: Status, reason: str) -> None:
         """The worker is through with a trial; one that was stopped meanwhile stays so."""
@@ -355,18 +364,26 @@ class State:
         """Nothing needs the trial's checkpoint any more."""
         if trial.checkpoint is None:
             return
-        if trial.safe_score is not None:
-            self.safe.discard((-trial.safe_score, trial.number))
-            trial.safe_score = None
         self.useless[trial.checkpoint.name] = trial.checkpoint
-        self.kept.discard(trial.number)
-        trial.checkpoint = None
+        trial.checkpoint = trial.safe_score = None
+        if self.kept == trial.number:
+            self.kept = None
 
-    def _retain_best(self) -> None:
+    def _keep_if_best(self, trial: Trial) -> None:
         """Of the ended trials, only the best one's checkpoint is kept."""
-        for number in sorted(self.kept):
-            if not self.safe or self.safe[0][1] != number:
-                self._drop_checkpoint(self.trials[number])
+        if trial.checkpoint is None or self.kept == trial.number:
+            return
+        if trial.safe_score is None:
+            self._drop_checkpoint(trial)
+            return
+        if self.kept is not None:
+            kept = self.trials[self.kept]
+            assert kept.safe_score is not None
+            if (kept.safe_score, -kept.number) > (trial.safe_score, -trial.number):
+                self._drop_checkpoint(trial)
+                return
+            self._drop_checkpoint(kept)
+        self.kept = trial.number
 
     # The check.
 
@@ -386,8 +403,8 @@ class State:
         assert self.held == {trial.number for trial in trials if trial.holder is not None}
         assert list(self.lost) == [n for n in by_status[Status.WAITING] if trials[n].holder is None]
         assert list(self.ranking) == sorted((-t.score, t.number) for t in trials if t.score is not None)
-        assert list(self.safe) == sorted((-t.safe_score, t.number) for t in trials if t.safe_score is not None)
-        assert self.kept == {t.number for t in trials if t.status.ended and t.checkpoint is not None}
+        ended_with_checkpoint = [t.number for t in trials if t.status.ended and t.checkpoint is not None]
+        assert ended_with_checkpoint == ([] if self.kept is None else [self.kept])
         assert list(self.idle) == sorted(w.number for w in self.workers.values() if not w.queue)
         for worker in self.workers.values():
             for place, number in enumerate(worker.queue):

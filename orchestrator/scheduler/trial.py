@@ -63,6 +63,9 @@ TRANSITIONS: dict[tuple[Status, type], Status] = {
     (Status.PAUSED, WorkerLost): Status.PAUSED,
     (Status.PAUSED, Train): Status.RUNNING,
     (Status.PAUSED, Stop): Status.STOPPED,
+    # Training had ended, or went wrong, when the pause was decided: the two crossed on their way.
+    (Status.PAUSED, TrialCompleted): Status.COMPLETED,
+    (Status.PAUSED, TrialDiverged): Status.DIVERGED,
     (Status.PAUSED, TrialFailed): Status.FAILED,
     (Status.STOPPED, TrialReported): Status.STOPPED,
     (Status.STOPPED, CheckpointSaved): Status.STOPPED,

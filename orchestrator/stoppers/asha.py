@@ -107,14 +107,15 @@ class Asha(Stopper):
                 self.level[trial] = level + 1
 
     def diverged(self, trial: int) -> None:
+        self.resumed(trial)
         level = self.level.pop(trial, 0)
         if level < len(self.rungs):
             self.rungs[level].add(trial, -inf)
 
     def withdrawn(self, trial: int) -> None:
-        self.level.pop(trial, None)
         for rung in self.rungs:
             rung.withdraw(trial)
+        self.level.pop(trial, None)
 
     def paused(self, trial: int) -> None:
         rung = self._rung_of(trial)

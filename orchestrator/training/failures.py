@@ -38,11 +38,12 @@ def _type_name(kind: type[BaseException]) -> str:
 
 def _where(trace: TracebackType | None) -> str:
     """The innermost frame of the user's own code; else of a library's, as when `fit` finds shapes that do not fit."""
-    frames = [frame for frame in traceback.extract_tb(trace) if not _is_ours(frame.filename)]
-    users = [frame for frame in frames if not _is_library(frame.filename)]
+    frames = list(traceback.extract_tb(trace))
+    others = [frame for frame in frames if not _is_ours(frame.filename)]
+    users = [frame for frame in others if not _is_library(frame.filename)]
     if not frames:
         return ""
-    frame = (users or frames)[-1]
+    frame = (users or others or frames)[-1]
     return f"{Path(frame.filename).name}:{frame.lineno} in {frame.name}"
 
 
@@ -65,7 +66,8 @@ def _traceback_text(error: BaseException) -> str:
 
 
 def _without_ours(told: traceback.TracebackException) -> traceback.TracebackException:
-    told.stack = traceback.StackSummary.from_list([frame for frame in told.stack if not _is_ours(frame.filename)])
+    others = [frame for frame in told.stack if not _is_ours(frame.filename)]
+    told.stack = traceback.StackSummary.from_list(others or list(told.stack))
     for cause in (told.__cause__, told.__context__):
         if cause is not None:
             _without_ours(cause)

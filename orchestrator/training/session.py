@@ -16,6 +16,8 @@ from keras.src.backend.common import global_state
 from keras.src.random import seed_generator
 from numpy.typing import NDArray
 
+from orchestrator.training.graph_memory import release_past_graphs
+
 SEED_BITS = 0xFFFFFFFF
 
 
@@ -40,6 +42,7 @@ def short_seed(seed: int) -> int:
 
 def begin_trial(seed: int) -> None:
     settings = _settings_at_start()
+    release_past_graphs()
     keras.utils.clear_session(free_memory=False)
     keras.config.set_floatx(settings.floatx)
     keras.config.set_epsilon(settings.epsilon)

@@ -6,7 +6,7 @@ from orchestrator.assignment import Assignment, Checkpoint
 from orchestrator.study import Study
 from orchestrator.training.failures import failed
 from orchestrator.training.fit import train_by_fit
-from orchestrator.training.link import Ending, Link, Verdict
+from orchestrator.training.link import Completed, Ending, Link, Verdict
 from orchestrator.training.loop import train_by_loop
 from orchestrator.training.progress import Progress
 
@@ -18,6 +18,9 @@ def train_trial(study: Study, assignment: Assignment, data: Any, link: Link, che
         data: `Data` for a study with `build`; for one with `train` whatever its `data()` returned.
         checkpoint_every: Seconds between checkpoints while it trains.
     """
+    if assignment.after_epoch >= assignment.max_epochs:
+        # Its worker was lost between its last checkpoint and its last word.
+        return Completed(f"reached epoch {assignment.max_epochs}")
     guarded = _GuardedLink(link)
     progress = Progress(study, assignment, guarded, checkpoint_every)
     try:

@@ -110,6 +110,8 @@ class Worker:
 
     def _carry_out(self, command: Command, study: Study, data: Any) -> None:
         match command:
+            case Assignment() if command.after_epoch > 0 and command.start is None:
+                pass  # It was to go on in memory, but had ended; that was said.
             case Assignment():
                 link = TrialLink(command, self._inbox, self._outbox, self._store)
                 if link.stop_requested():
@@ -121,8 +123,8 @@ class Worker:
                 link.say(_event_of(ending, command))
             case Export():
                 self._outbox.put(self._export(command, study))
-            case PauseTrial() if not self._inbox.is_stopped(command.trial, command.attempt):
-                raise RuntimeError(f"trial {command.trial} is to pause, but is not in this worker's memory")
+            case PauseTrial():
+                pass  # The trial ended, by itself or by a stop, before the pause arrived; that was said.
 
     def _export(self, command: Export, study: Study) -> Exported:
         from orchestrator.training.checkpoint import export_best

@@ -41,8 +41,8 @@ from sklearn.datasets import load_breast_cancer
 from orchestrator import Float, Space, Study
 
 def build(configuration):
-    model = keras.Sequential([keras.layers.Normalization(), keras.layers.Dense(1, activation="sigmoid")])
-    model.compile(keras.optimizers.Adam(configuration["learning_rate"]), "binary_crossentropy", ["accuracy"])
+    model = keras.Sequential([keras.layers.BatchNormalization(), keras.layers.Dense(1, activation="sigmoid")])
+    model.compile(keras.optimizers.Adam(configuration["learning_rate"]), "binary_crossentropy", metrics=["accuracy"])
     return model
 
 def data():
@@ -233,7 +233,7 @@ def test_bad_data(
 def test_target_and_time_limit(run_study: Launch, write_study: Write, tmp_path: Path) -> None:
     slow = LOOP.replace("        ctx.report", "        __import__('time').sleep(0.05)\n        ctx.report")
     path = write_study(slow.replace("epochs=9", "epochs=10000"))
-    run = run_study(path, trials=2, max_time=2.0, run_dir=tmp_path / "limited")
+    run = run_study(path, trials=2, max_time=9.0, run_dir=tmp_path / "limited")
     assert run.exit_code == 0
     assert run.state.finished is not None and "time limit" in run.state.finished.reason
     assert set(run.leaderboard()["status"]) == {"stopped"}

@@ -1,19 +1,22 @@
 """A link that records what it is told and answers from a list, and small studies."""
 
 import hashlib
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
+import keras
 import numpy as np
 
 from orchestrator.assignment import Assignment, Checkpoint
+from orchestrator.objective import Direction
 from orchestrator.study import Study
 from orchestrator.training.data import Data
 from orchestrator.training.link import Ending, Verdict
 from search_spaces import Fixed, Space
 
 SPACE = Space(rate=Fixed(0.01))
+NEVER = 1e9
 
 
 @dataclass
@@ -21,19 +24,22 @@ class FakeLink:
     verdicts: Sequence[Verdict] = ()
     stop_at: int | None = None
     """Which question whether to stop is answered with yes, counted from 1."""
-    saving: Callable[[], None] | None = None
+    broken: str = ""
+    """The call that raises OSError."""
 
     def __post_init__(self) -> None:
         self.words: list[Any] = []
         self.checkpoints: list[Checkpoint] = []
         self.contents: dict[str, bytes] = {}
+        self.seconds: list[float] = []
         self.questions = 0
         self._verdicts = list(self.verdicts)
 
     def report(self, epoch: int, metrics: dict[str, float], seconds: float) -> None:
+        self._may_break("report")
         assert all(type(value) is float for value in metrics.values())
-        assert seconds > 0
         self.words.append((epoch, metrics))
+        self.seconds.append(seconds)
 
     def stop_requested(self) -> bool:
         self.questions += 1
@@ -44,8 +50,7 @@ class FakeLink:
         return self._verdicts.pop(0)
 
     def save(self, checkpoint: Checkpoint, content: bytes) -> None:
-        if self.saving is not None:
-            self.saving()
+        self._may_break("save")
         assert checkpoint.bytes == len(content)
         assert checkpoint.sha256 == hashlib.sha256(content).hexdigest()
         self.words.append(f"saved {checkpoint.epoch}, best {checkpoint.best_epoch}")
@@ -53,7 +58,16 @@ class FakeLink:
         self.contents[checkpoint.name] = content
 
     def load(self, checkpoint: Checkpoint) -> bytes:
+        self._may_break("load")
         return self.contents[checkpoint.name]
+
+    def _may_break(self, call: str) -> None:
+        if self.broken == call:
+            raise OSError(f"{call}: no space left")
+
+    @property
+    def last_content(self) -> bytes:
+        return self.contents[self.checkpoints[-1].name]
 
     @property
     def curve(self) -> dict[int, dict[str, float]]:
@@ -61,7 +75,7 @@ class FakeLink:
 
     @property
     def told(self) -> list[Any]:
-        """The words with reports as bare epochs."""
+        """The words, reports as bare epochs."""
         return [word[0] if isinstance(word, tuple) else word for word in self.words]
 
 
@@ -76,13 +90,13 @@ def assignment(to_epoch: int, max_epochs: int = 4, **changes: Any) -> Assignment
     return Assignment(to_epoch=to_epoch, max_epochs=max_epochs, **given)
 
 
-def resumed(first: Trained, to_epoch: int, max_epochs: int = 4, **changes: Any) -> Assignment:
+def after(first: Trained, to_epoch: int, max_epochs: int = 4, **changes: Any) -> Assignment:
     """From the last checkpoint, as another attempt."""
     start = first.link.checkpoints[-1]
     return assignment(to_epoch, max_epochs, attempt=2, after_epoch=start.epoch, start=start, **changes)
 
 
-def train(study: Study, given: Assignment, data: Any, link: FakeLink | None = None, every: float = 1e9) -> Trained:
+def train(study: Study, given: Assignment, data: Any, link: FakeLink | None = None, every: float = NEVER) -> Trained:
     from orchestrator.training.trial import train_trial
 
     link = link or FakeLink()
@@ -101,26 +115,18 @@ def numbers(rows: int = 50, features: int = 4, classes: int = 3) -> Data:
     return Data(pair(rows), pair(20), pair(20))
 
 
-def dense(configuration: dict[str, Any]) -> Any:
-    """Dropout, batch normalisation and Adam: everything that must survive a pause."""
-    import keras
-
-    model = keras.Sequential(
-        [
-            keras.Input((4,)),
-            keras.layers.Dense(8, activation="relu"),
-            keras.layers.BatchNormalization(),
-            keras.layers.Dropout(0.3),
-            keras.layers.Dense(3, activation="softmax"),
-        ]
-    )
-    model.compile(keras.optimizers.Adam(configuration["rate"]), "sparse_categorical_crossentropy", metrics=["accuracy"])
+def tiny(configuration: dict[str, Any]) -> Any:
+    """Nothing is compiled, so it is quick where only the course of a trial matters."""
+    model = keras.Sequential([keras.Input((4,)), keras.layers.Dense(3, activation="softmax")])
+    model.compile("sgd", "sparse_categorical_crossentropy", metrics=["accuracy"], run_eagerly=True)
     return model
 
 
-def fit_study(build: Any = dense, objective: str = "val_loss", direction: Any = "min", **given: Any) -> Study:
+def fit_study(build: Any = tiny, objective: str = "val_loss", direction: Direction = "min", **given: Any) -> Study:
     return Study(
-        space=SPACE, build=build, data=numbers, objective=objective, direction=direction, batch_size=16, **given
+        space=SPACE, build=build, data=numbers, objective=objective, direction=direction, **{"batch_size": 16, **given}
     )
 
 
+def loop_study(train: Any, objective: str = "val_loss", direction: Direction = "min") -> Study:
+    return Study(space=SPACE, train=train, objective=objective, direction=direction)

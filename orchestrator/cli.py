@@ -1,0 +1,200 @@
+"""The command line: `python -m orchestrator`. Whatever is slow to import is imported by the command that needs it."""
+
+import json
+import os
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import click
+
+from orchestrator import __version__
+from orchestrator.errors import RunFailed, UserError, nearest
+
+PROGRAM = "python -m orchestrator"
+INTERRUPTED = 130
+NAMES = {"help_option_names": ["-h", "--help"]}
+LAYOUTS = ("table", "csv", "json", "markdown")
+
+
+def number(text: str) -> int | float | str:
+    """A number if it reads as one. Whether it makes sense is told with all that is wrong, by the settings."""
+    for kind in (int, float):
+        try:
+            return kind(text)
+        except ValueError:
+            pass
+    return text
+
+
+class Commands(click.Group):
+    def resolve_command(self, ctx: click.Context, args: list[str]) -> Any:
+        name = args[0]
+        if name not in self.commands:
+            kind = "option" if name.startswith("-") else "command"
+            known = [*self.commands] if kind == "command" else ["--help", "--version"]
+            raise UserError(f"there is no {kind} '{name}'{nearest(name, known)} (see {PROGRAM} --help)")
+        return super().resolve_command(ctx, args)
+
+
+@click.group(
+    cls=Commands,
+    invoke_without_command=True,
+    context_settings=NAMES | {"ignore_unknown_options": True},
+    epilog=f"\b\nStart with:\n  {PROGRAM} launch",
+)
+@click.version_option(__version__, prog_name="orchestrator", message="%(prog)s %(version)s")
+@click.pass_context
+def commands(ctx: click.Context) -> None:
+    """Train many Keras models at once on a Ray cluster, stop the hopeless ones early, rank the rest."""
+    if ctx.invoked_subcommand is None:
+        click.echo(ctx.get_help())
+
+
+@commands.command(
+    short_help="Tune a study on a Ray cluster.",
+    context_settings=NAMES | {"ignore_unknown_options": True},
+    epilog=f"""\b
+Examples:
+  {PROGRAM} launch
+  {PROGRAM} launch digits_mlp --trials 100 --stopper median
+  {PROGRAM} launch my_study.py --max-time 2h --target 0.98
+  {PROGRAM} launch my_study.py --gpus-per-trial 0.25 --address auto""",
+)
+@click.argument("words", metavar="[STUDY]", nargs=-1, type=click.UNPROCESSED)
+@click.option("--trials", type=number, metavar="N", help="Train at most so many configurations [40]")
+@click.option("--epochs", type=number, metavar="R", help="Train each for at most so many epochs [27]")
+@click.option("--sampler", metavar="NAME", help="How configurations are chosen: random [random]")
+@click.option("--stopper", metavar="NAME", help="What ends hopeless trials early: asha, median, none [asha]")
+@click.option("--seed", type=number, metavar="S", help="The same seed draws the same configurations [0]")
+@click.option("--workers", type=number, metavar="N", help="Train at most so many trials at once [what fits]")
+@click.option("--cpus-per-trial", type=number, metavar="C", help="CPUs for each trial [1]")
+@click.option("--gpus-per-trial", type=number, metavar="G", help="GPUs for each trial, such as 0.25 or 2 [0]")
+@click.option("--address", metavar="A", help="Join the Ray cluster there; auto finds one. Else RAY_ADDRESS counts.")
+@click.option("--run-dir", metavar="DIR", help="A new directory for the run [runs/STUDY-TIMESTAMP]")
+@click.option("--max-time", type=number, metavar="TIME", help="Stop after so long: 90s, 10m, 1.5h, 2d.")
+@click.option("--target", type=number, metavar="VALUE", help="Stop once the objective has reached this.")
+@click.option("--quiet", is_flag=True, help="Show errors and where the leaderboard is, nothing else.")
+@click.option("--json", "as_json", is_flag=True, help="Show one JSON object a line.")
+def launch(words: tuple[str, ...], quiet: bool, as_json: bool, **options: Any) -> int:
+    """Tune a study: train its trials on Ray, and leave a leaderboard and the best model in a run directory.
+
+    STUDY is the name of a shipped study, or the path of a Python file that defines one [digits_mlp]. In brackets:
+    what holds where neither the command nor the study says anything.
+    """
+    settings = {name: value for name, value in options.items() if value is not None}
+    _check_launch(words, settings, contradiction=quiet and as_json)
+
+    from orchestrator.display import make_display
+    from orchestrator.run import launch as launch_study
+
+    return launch_study(*words, display=make_display(quiet=quiet, as_json=as_json), **settings).exit_code
+
+
+def _check_launch(words: Sequence[str], settings: dict[str, Any], *, contradiction: bool) -> None:
+    """Tell at once all that can be told without the study."""
+    from orchestrator.settings import problems_of
+
+    known = [name for parameter in launch.params for name in parameter.opts if name.startswith("--")]
+    unknown = [word.partition("=")[0] for word in words if word.startswith("-")]
+    problems = [f"there is no option '{name}'{nearest(name, known)}" for name in unknown]
+    if not unknown and len(words) > 1:
+        problems.append(f"one study at a time: {' '.join(words)}")
+    if contradiction:
+        problems.append("--quiet and --json contradict each other: give one of them")
+    if problems := problems + problems_of(settings):
+        raise UserError("\n".join(problems))
+
+
+@commands.command(
+    short_help="Show the trials of a run, the best first.",
+    context_settings=NAMES,
+    epilog=f"""\b
+Examples:
+  {PROGRAM} leaderboard runs/digits_mlp-20260102-030405
+  {PROGRAM} leaderboard runs/digits_mlp-20260102-030405 --top 10 --format markdown""",
+)
+@click.argument("run_dir", type=click.Path(path_type=Path))
+@click.option("--top", type=click.IntRange(min=1), metavar="K", help="Only the first K rows.")
+@click.option("--format", "layout", type=click.Choice(LAYOUTS), default="table", help="table unless given.")
+def leaderboard(run_dir: Path, top: int | None, layout: Any) -> None:
+    """Show the trials of a run, the best first. Works while the run is going on."""
+    from orchestrator.leaderboard import format_table, read_leaderboard
+
+    width = os.get_terminal_size().columns if sys.stdout.isatty() else None
+    click.echo(format_table(read_leaderboard(run_dir), layout, top, width))
+
+
+@commands.command(short_help="Show the best configuration of a run.", context_settings=NAMES)
+@click.argument("run_dir", type=click.Path(path_type=Path))
+def best(run_dir: Path) -> None:
+    """Show a run's best configuration as JSON, with its score and where its model lies."""
+    from orchestrator.leaderboard import read_state
+
+    header, state = read_state(run_dir)
+    trial = state.best
+    if trial is None or trial.best is None:
+        yet = "" if state.finished else " yet"
+        raise RunFailed(f"no trial of {run_dir} has a score{yet}")
+    model = run_dir / "best" / "model.keras"
+    found = {
+        "trial": trial.number,
+        "objective": header.objective,
+        "score": trial.best.metrics[header.objective],
+        "epoch": trial.best.epoch,
+        "configuration": trial.configuration,
+        "model": str(model) if model.is_file() else None,
+    }
+    click.echo(json.dumps(found, indent=2, ensure_ascii=False))
+    if not model.is_file():
+        click.echo(f"note: the run has not written {model}{'' if state.finished else ' yet'}", err=True)
+
+
+@commands.command(context_settings=NAMES)
+def studies() -> None:
+    """List the shipped studies."""
+    from orchestrator.studies import shipped
+
+    found = shipped()
+    width = max(len(name) for name, _ in found)
+    for name, description in found:
+        click.echo(f"{name:<{width}}  {description}")
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Carry out a command line and return the exit code. Mistakes are told in lines, never in a traceback."""
+    for stream in (sys.stdout, sys.stderr):
+        if hasattr(stream, "reconfigure"):
+            stream.reconfigure(errors="replace")
+    code = _carried_out(arguments)
+    try:
+        if sys.stdout is not None:
+            sys.stdout.flush()
+    except BrokenPipeError:
+        # Whoever reads has seen enough (`| head`); what is still buffered must not complain at exit either.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+    return code
+
+
+def _carried_out(arguments: Sequence[str] | None) -> int:
+    try:
+        return commands.main(arguments, prog_name=PROGRAM, standalone_mode=False) or 0
+    except UserError as error:
+        return _complain(str(error).splitlines(), error.exit_code)
+    except click.UsageError as error:
+        command = error.ctx.command_path if error.ctx else PROGRAM
+        line = " ".join(error.format_message().split())
+        return _complain([f"{line.rstrip('.')} (see {command} --help)"], error.exit_code)
+    except click.ClickException as error:
+        return _complain([error.format_message()], error.exit_code)
+    except BrokenPipeError:
+        return 0
+    except (KeyboardInterrupt, click.Abort):
+        return _complain(["interrupted"], INTERRUPTED)
+
+
+def _complain(lines: Sequence[str], exit_code: int) -> int:
+    for line in lines:
+        click.echo(f"error: {line}", err=True)
+    return exit_code

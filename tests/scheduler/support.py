@@ -1,0 +1,238 @@
+"""Events by short names, instructions compared by what a test says of them, and a brain that checks itself."""
+
+from collections import deque
+from collections.abc import Iterable
+from math import isnan
+from typing import Any
+
+import msgspec
+from sortedcontainers import SortedList, SortedSet
+
+from orchestrator.assignment import Checkpoint
+from orchestrator.objective import Objective
+from orchestrator.samplers import Exhausted
+from orchestrator.scheduler.events import (
+    CheckpointSaved,
+    Event,
+    RunStarted,
+    StopRequested,
+    TimeReached,
+    TrialCompleted,
+    TrialDiverged,
+    TrialFailed,
+    TrialReleased,
+    TrialReported,
+    WorkerJoined,
+    WorkerLost,
+)
+from orchestrator.scheduler.instructions import Discard, Finish, Instruction, Pause, Stop, StopSampling, Train, WakeAt
+from orchestrator.scheduler.scheduler import Limits, Scheduler
+from orchestrator.scheduler.state import Record
+from orchestrator.stoppers import make_stopper
+
+# Events. What a test does not say is the same everywhere: attempt 1, at 0 s.
+
+
+def started() -> RunStarted:
+    return RunStarted(at=0.0)
+
+
+def joined(worker: int, at: float = 0.0) -> WorkerJoined:
+    return WorkerJoined(at=at, worker=worker, node="a")
+
+
+def lost(worker: int, at: float = 0.0) -> WorkerLost:
+    return WorkerLost(at=at, worker=worker, reason="its node died")
+
+
+def reported(
+    trial: int, epoch: int, value: float, attempt: int = 1, at: float = 0.0, **metrics: float
+) -> TrialReported:
+    return TrialReported(
+        at=at, trial=trial, attempt=attempt, epoch=epoch, metrics={"val": value, **metrics}, seconds=1.0
+    )
+
+
+def checkpoint(trial: int, epoch: int, best: int | None = None, attempt: int = 1) -> Checkpoint:
+    name = f"trial-{trial}-attempt-{attempt}-epoch-{epoch}"
+    return Checkpoint(name=name, trial=trial, epoch=epoch, best_epoch=best or epoch, bytes=1, sha256="")
+
+
+def saved(trial: int, epoch: int, best: int | None = None, attempt: int = 1, at: float = 0.0) -> CheckpointSaved:
+    return CheckpointSaved(at=at, trial=trial, attempt=attempt, checkpoint=checkpoint(trial, epoch, best, attempt))
+
+
+def released(trial: int, attempt: int = 1, at: float = 0.0) -> TrialReleased:
+    return TrialReleased(at=at, trial=trial, attempt=attempt)
+
+
+def completed(trial: int, attempt: int = 1, at: float = 0.0) -> TrialCompleted:
+    return TrialCompleted(at=at, trial=trial, attempt=attempt, reason="reached the last epoch")
+
+
+def diverged(trial: int, epoch: int = 1, attempt: int = 1, at: float = 0.0) -> TrialDiverged:
+    return TrialDiverged(at=at, trial=trial, attempt=attempt, epoch=epoch, reason="loss became nan")
+
+
+def failed(trial: int, attempt: int = 1, where: str = "", bad_study: bool = False, at: float = 0.0) -> TrialFailed:
+    return TrialFailed(
+        at=at,
+        trial=trial,
+        attempt=attempt,
+        error="ValueError",
+        message=f"no luck in trial {trial}",
+        where=where or f"study.py:{trial}",
+        traceback="Traceback …",
+        bad_study=bad_study,
+    )
+
+
+def stop_requested(at: float = 0.0) -> StopRequested:
+    return StopRequested(at=at, reason="interrupted by Ctrl-C")
+
+
+def time_reached(at: float) -> TimeReached:
+    return TimeReached(at=at)
+
+
+def paused_and_saved(trial: int, epoch: int, attempt: int = 1) -> list[Event]:
+    """What a worker says once it has carried out a pause."""
+    return [saved(trial, epoch, attempt=attempt), released(trial, attempt)]
+
+
+# Instructions, in part.
+
+
+class Some:
+    """Equal to each instruction of its kind that has these fields; of a reason it is enough to contain the words."""
+
+    def __init__(self, kind: type[Instruction], **fields: Any) -> None:
+        self.kind = kind
+        self.fields = fields
+
+    def __eq__(self, other: object) -> bool:
+        return type(other) is self.kind and all(self._has(other, *field) for field in self.fields.items())
+
+    def __hash__(self) -> int:
+        raise TypeError
+
+    def __repr__(self) -> str:
+        return f"{self.kind.__name__}({', '.join(f'{name}={value!r}' for name, value in self.fields.items())})"
+
+    def _has(self, instruction: Any, name: str, expected: Any) -> bool:
+        holder = next(
+            part
+            for part in (instruction, *(getattr(instruction, field, None) for field in ("assignment", "checkpoint")))
+            if hasattr(part, name)
+        )
+        value = getattr(holder, name)
+        return expected in value if name == "reason" else value == expected
+
+
+def train(trial: int, **fields: Any) -> Some:
+    return Some(Train, trial=trial, **fields)
+
+
+def pause(trial: int, **fields: Any) -> Some:
+    return Some(Pause, trial=trial, **fields)
+
+
+def stop(trial: int, **fields: Any) -> Some:
+    return Some(Stop, trial=trial, **fields)
+
+
+def stop_sampling(**fields: Any) -> Some:
+    return Some(StopSampling, **fields)
+
+
+def discard(trial: int, epoch: int, attempt: int = 1) -> Discard:
+    return Discard(checkpoint=checkpoint(trial, epoch, attempt=attempt))
+
+
+def wake_at(time: float) -> WakeAt:
+    return WakeAt(time=time)
+
+
+def finish(outcome: str, **fields: Any) -> Some:
+    return Some(Finish, outcome=outcome, **fields)
+
+
+# The brain.
+
+
+class Numbers:
+    """A sampler whose configurations tell the trial's number, until there are no more."""
+
+    def __init__(self, until: int | None = None) -> None:
+        self.until = until
+
+    def configuration(self, trial: int) -> dict[str, Any]:
+        if self.until is not None and trial >= self.until:
+            raise Exhausted(f"there are {self.until} numbers")
+        return {"number": trial}
+
+
+class Brain(Scheduler):
+    """Re-derives every index after every record."""
+
+    def __init__(
+        self,
+        stopper: str = "asha",
+        *,
+        trials: int | None = 9,
+        epochs: int = 9,
+        direction: Any = "max",
+        numbers: int | None = None,
+        seed: int = 0,
+        **limits: Any,
+    ) -> None:
+        objective = Objective("val", direction)
+        super().__init__(
+            objective,
+            Numbers(numbers),
+            make_stopper(stopper, epochs, objective),
+            Limits(trials=trials, **limits),
+            max_epochs=epochs,
+            seed=seed,
+        )
+
+    def tell(self, *events: Event | Iterable[Event]) -> list[Instruction]:
+        """What is decided on the last of the events."""
+        decided: list[Instruction] = []
+        for event in events:
+            for one in [event] if isinstance(event, Event) else event:
+                decided = self.handle(one)
+        return decided
+
+    def status(self, trial: int) -> str:
+        return str(self.state.trials[trial].status)
+
+    def _apply(self, record: Record) -> Any:
+        result = super()._apply(record)
+        self.state.validate()
+        return result
+
+
+def begun(stopper: str = "asha", workers: int = 1, **settings: Any) -> Brain:
+    """A brain whose run has started and whose workers 0, 1, … train trials 0, 1, …"""
+    brain = Brain(stopper, **settings)
+    brain.tell(started(), [joined(worker) for worker in range(workers)])
+    return brain
+
+
+def dump(thing: Any) -> Any:
+    """Everything that an object knows, down to numbers and strings, to be compared."""
+    if isinstance(thing, float) and isnan(thing):
+        return "nan"
+    if isinstance(thing, dict):
+        return {key: dump(value) for key, value in thing.items()}
+    if isinstance(thing, (set, frozenset)):
+        return sorted(thing)
+    if isinstance(thing, (list, tuple, deque, SortedList, SortedSet)):
+        return [dump(part) for part in thing]
+    if isinstance(thing, msgspec.Struct):
+        return type(thing).__name__, dump(msgspec.structs.asdict(thing))
+    if type(thing).__module__.startswith(("orchestrator", "tests")) and not isinstance(thing, str):
+        slots = [name for kind in type(thing).__mro__ for name in getattr(kind, "__slots__", ())]
+        return {name: dump(getattr(thing, name)) for name in [*slots, *getattr(thing, "__dict__", ())]}
+    return thing

@@ -1,0 +1,145 @@
+"""What a trial has learned: its curve, its best epoch, what a lost worker withdraws, and the ranking that follows."""
+
+from math import inf, nan
+
+import pytest
+
+from orchestrator.scheduler.state import State
+from tests.scheduler.support import checkpoint, completed, diverged, failed, joined, lost, reported, saved, started
+from tests.scheduler.test_states import BEGUN, folded, stop, train
+
+
+def curve(state: State, trial: int = 0) -> list[tuple[int, float]]:
+    return [(report.epoch, report.metrics["val"]) for report in state.trials[trial].curve]
+
+
+def best(state: State, trial: int = 0) -> tuple[int, float] | None:
+    report = state.trials[trial].best
+    return report and (report.epoch, report.metrics["val"])
+
+
+@pytest.mark.parametrize(
+    ("direction", "values", "expected"),
+    [
+        ("max", [0.1, 0.3, 0.2], (2, 0.3)),
+        ("min", [0.1, 0.3, 0.2], (1, 0.1)),
+        ("max", [0.3, 0.3], (1, 0.3)),
+        ("max", [nan, 0.1], (2, 0.1)),
+        ("max", [0.1, inf], (1, 0.1)),
+        ("min", [0.1, -inf, nan], (1, 0.1)),
+        ("max", [nan], None),
+    ],
+)
+def test_the_best_epoch_is_the_first_of_the_best_finite_ones(
+    direction: str, values: list[float], expected: tuple[int, float] | None
+) -> None:
+    reports = [reported(0, epoch, value) for epoch, value in enumerate(values, start=1)]
+    state = folded(started(), joined(0), train(0), *reports, direction=direction)
+    assert best(state) == expected
+    assert state.best is (state.trials[0] if expected else None)
+
+
+def test_the_first_row_is_the_best_score_and_the_lower_number_wins_ties() -> None:
+    three = (started(), joined(0), joined(1), joined(2), train(0), train(1, worker=1), train(2, worker=2))
+    state = folded(*three, reported(2, 1, 0.5), reported(1, 1, 0.5), reported(0, 1, 0.4))
+    assert state.best is state.trials[1]
+    assert list(state.ranking) == [(-0.5, 1), (-0.5, 2), (-0.4, 0)]
+
+
+@pytest.mark.parametrize("end", [diverged(0), failed(0)])
+def test_failed_and_diverged_trials_have_no_score(end: object) -> None:
+    state = folded(*BEGUN, end)
+    assert state.trials[0].score is None and state.best is None
+    assert best(state) == (1, 0.5), "what was reported stays on record"
+
+
+def test_a_lost_worker_withdraws_what_is_in_no_checkpoint() -> None:
+    state = folded(*BEGUN, reported(0, 2, 0.7), saved(0, 2), reported(0, 3, 0.9), reported(0, 4, 0.8))
+    assert best(state) == (3, 0.9)
+    state.apply(lost(0))
+    state.validate()
+    assert curve(state) == [(1, 0.5), (2, 0.7)]
+    assert best(state) == (2, 0.7) and list(state.ranking) == [(-0.7, 0)]
+
+
+def test_without_a_checkpoint_all_is_withdrawn() -> None:
+    state = folded(*BEGUN, lost(0))
+    assert curve(state) == [] and best(state) is None and state.best is None
+
+
+def test_an_earlier_best_epoch_is_withdrawn_although_its_report_stays() -> None:
+    """The checkpoint of epoch 3 holds the best weights of epoch 1: both survive."""
+    state = folded(*BEGUN, reported(0, 2, 0.3), reported(0, 3, 0.4), saved(0, 3, best=1), reported(0, 4, 0.6), lost(0))
+    assert curve(state) == [(1, 0.5), (2, 0.3), (3, 0.4)] and best(state) == (1, 0.5)
+
+
+def test_retrained_epochs_replace_the_curve_after_the_checkpoint() -> None:
+    state = folded(*BEGUN, reported(0, 2, 0.7), saved(0, 2), reported(0, 3, 0.9), lost(0))
+    state.apply(train(0, after=2, attempt=2, worker=1, start=True))
+    for report in (reported(0, 3, 0.6, attempt=2), reported(0, 4, 0.65, attempt=2)):
+        state.apply(report)
+    state.validate()
+    assert curve(state) == [(1, 0.5), (2, 0.7), (3, 0.6), (4, 0.65)] and best(state) == (2, 0.7)
+    assert state.epochs_trained == 5, "epochs trained twice count twice here"
+
+
+def test_a_trial_that_starts_again_from_nothing_withdraws_its_curve() -> None:
+    """Promoted on another worker, and nothing was saved when it paused."""
+    from tests.scheduler.support import released
+    from tests.scheduler.test_states import pause
+
+    state = folded(*BEGUN, pause(0), released(0), train(0, attempt=2, worker=1))
+    assert curve(state) == [] and best(state) is None
+
+
+def test_a_trial_whose_worker_is_lost_for_the_third_time_has_failed() -> None:
+    state = folded(started(), joined(0), train(0), lost(0), joined(1), train(0, attempt=2, worker=1), lost(1))
+    assert state.trials[0].status == "waiting"
+    for record in (joined(2), train(0, attempt=3, worker=2), reported(0, 1, 0.5, attempt=3), lost(2)):
+        state.apply(record)
+    state.validate()
+    assert state.trials[0].status == "failed"
+    assert state.trials[0].reason == "its worker was lost 3 times: its node died"
+    assert state.trials[0].failure is None, "no exception of the user's"
+
+
+def test_losses_while_paused_or_queued_are_not_held_against_a_trial() -> None:
+    from tests.scheduler.test_states import pause
+
+    state = folded(*BEGUN, pause(0), lost(0))
+    assert (state.trials[0].losses, state.trials[0].status) == (0, "paused")
+
+
+def test_a_later_checkpoint_makes_the_one_before_useless() -> None:
+    state = folded(*BEGUN, saved(0, 1), reported(0, 2, 0.7), saved(0, 2))
+    assert state.trials[0].checkpoint == checkpoint(0, 2) and list(state.useless) == [checkpoint(0, 1).name]
+
+
+def test_a_checkpoint_saved_again_under_its_name_is_not_useless() -> None:
+    """Within the epoch after its best one a stopped trial saves the best epoch's weights once more."""
+    state = folded(*BEGUN, saved(0, 1), stop(0), saved(0, 1))
+    assert state.trials[0].checkpoint == checkpoint(0, 1) and state.useless == {}
+
+
+def test_a_checkpoint_of_a_failed_trial_is_useless() -> None:
+    for end in (failed(0), diverged(0)):
+        state = folded(*BEGUN, saved(0, 1), end)
+        assert state.trials[0].checkpoint is None and list(state.useless) == [checkpoint(0, 1).name]
+        assert list(state.safe) == []
+
+
+def test_of_the_ended_trials_the_best_one_keeps_its_checkpoint() -> None:
+    two = (started(), joined(0), joined(1), train(0), train(1, worker=1))
+    state = folded(*two, reported(0, 1, 0.5), saved(0, 1), completed(0), reported(1, 1, 0.6), saved(1, 1))
+    assert state.trials[0].checkpoint is not None, "trial 1 may still diverge"
+    state.apply(completed(1))
+    state.validate()
+    assert [trial.checkpoint for trial in state.trials] == [None, checkpoint(1, 1)]
+    assert list(state.useless) == [checkpoint(0, 1).name]
+
+
+def test_of_two_that_are_equal_the_first_row_keeps_its_checkpoint() -> None:
+    two = (started(), joined(0), joined(1), train(0), train(1, worker=1))
+    state = folded(*two, reported(1, 1, 0.5), saved(1, 1), completed(1), reported(0, 1, 0.5), saved(0, 1), completed(0))
+    assert [trial.checkpoint for trial in state.trials] == [checkpoint(0, 1), None]
+    assert state.best is state.trials[0]

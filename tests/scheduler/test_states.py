@@ -1,0 +1,227 @@
+"""The table of states: each record in each state, written out once more, and what stands beside the table."""
+
+import pytest
+
+from orchestrator.assignment import Assignment
+from orchestrator.objective import Objective
+from orchestrator.scheduler.instructions import Finish, Pause, Stop, Train
+from orchestrator.scheduler.state import IllegalRecord, Record, State
+from orchestrator.scheduler.trial import TRANSITIONS, Status
+from tests.scheduler.support import (
+    checkpoint,
+    completed,
+    diverged,
+    dump,
+    failed,
+    joined,
+    lost,
+    released,
+    reported,
+    saved,
+    started,
+)
+
+TABLE = """
+                  waiting  running    paused   stopped  completed  diverged  failed
+Train             running  running    running  -        -          -         -
+Pause             -        paused     -        -        -          -         -
+Stop              stopped  stopped    stopped  -        -          -         -
+TrialReported     -        running    -        stopped  -          -         -
+CheckpointSaved   -        running    paused   stopped  -          -         -
+TrialReleased     -        -          paused   stopped  -          -         -
+TrialCompleted    -        completed  -        stopped  -          -         -
+TrialDiverged     -        diverged   -        stopped  -          -         -
+TrialFailed       -        failed     failed   stopped  -          -         -
+WorkerLost        waiting  waiting    paused   stopped  completed  diverged  failed
+"""
+STATUSES, *ROWS = [line.split() for line in TABLE.splitlines() if line]
+PAIRS = [(status, row[0], after) for row in ROWS for status, after in zip(STATUSES, row[1:], strict=True)]
+
+
+def train(
+    trial: int,
+    after: int = 0,
+    to: int = 9,
+    *,
+    attempt: int = 1,
+    worker: int = 0,
+    start: bool = False,
+    queued: bool = False,
+) -> Train:
+    assignment = Assignment(
+        trial=trial,
+        attempt=attempt,
+        configuration={},
+        seed=0,
+        after_epoch=after,
+        to_epoch=to,
+        max_epochs=9,
+        start=checkpoint(trial, after) if start else None,
+    )
+    return Train(worker=worker, assignment=assignment, reason="to learn", queued=queued)
+
+
+def pause(trial: int, attempt: int = 1, worker: int = 0) -> Pause:
+    return Pause(worker=worker, trial=trial, attempt=attempt, reason="to wait")
+
+
+def stop(trial: int, attempt: int = 1, worker: int | None = 0) -> Stop:
+    return Stop(worker=worker, trial=trial, attempt=attempt, reason="to end")
+
+
+def folded(*records: Record, direction: str = "max") -> State:
+    state = State(Objective("val", "min" if direction == "min" else "max"))
+    for record in records:
+        state.apply(record)
+        state.validate()
+    return state
+
+
+BEGUN = (started(), joined(0), joined(1), train(0), reported(0, 1, 0.5))
+WAYS = {
+    "waiting": (*BEGUN, lost(0), joined(0)),
+    "running": BEGUN,
+    "paused": (*BEGUN, pause(0)),
+    "stopped": (*BEGUN, stop(0)),
+    "completed": (*BEGUN, completed(0)),
+    "diverged": (*BEGUN, diverged(0)),
+    "failed": (*BEGUN, failed(0)),
+}
+
+
+def record_of(kind: str, attempt: int) -> Record:
+    return {
+        "Train": train(0, after=1, attempt=attempt),
+        "Pause": pause(0, attempt),
+        "Stop": stop(0, attempt),
+        "TrialReported": reported(0, 2, 0.6, attempt),
+        "CheckpointSaved": saved(0, 1, attempt=attempt),
+        "TrialReleased": released(0, attempt),
+        "TrialCompleted": completed(0, attempt),
+        "TrialDiverged": diverged(0, attempt=attempt),
+        "TrialFailed": failed(0, attempt),
+        "WorkerLost": lost(0),
+    }[kind]
+
+
+@pytest.mark.parametrize(("status", "kind", "after"), PAIRS)
+def test_each_record_in_each_state(status: str, kind: str, after: str) -> None:
+    state = folded(*WAYS[status])
+    trial = state.trials[0]
+    assert trial.status == status
+    before = dump(state)
+    record = record_of(kind, trial.attempt)
+    if after == "-":
+        with pytest.raises(IllegalRecord, match=f"trial 0 is {status}"):
+            state.apply(record)
+        assert dump(state) == before
+    else:
+        assert state.apply(record)
+        state.validate()
+        assert trial.status == after
+
+
+def test_the_table_above_is_the_whole_table() -> None:
+    ended = {"completed", "diverged", "failed"}
+    ours = {(s, kind): after for s, kind, after in PAIRS if after != "-" and s not in ended}
+    assert {(str(s), kind.__name__): str(after) for (s, kind), after in TRANSITIONS.items()} == ours
+    assert {str(status) for status in Status} == set(STATUSES)
+    assert {str(status) for status in Status if status.ended} == {*ended, "stopped"}
+
+
+@pytest.mark.parametrize(
+    ("record", "words"),
+    [
+        (reported(7, 1, 0.5), "there is no such trial"),
+        (reported(-1, 1, 0.5), "there is no such trial"),
+        (reported(0, 2, 0.5, attempt=2), "attempt 1 is the last one begun"),
+        (train(7), "trials are numbered in order, 1 is the next"),
+        (pause(7), "numbered in order"),
+        (stop(-1), "numbered in order"),
+        (train(1, worker=9), "worker 9"),
+        (train(0, worker=9), "worker 9"),
+        (joined(1), "worker 1"),
+    ],
+)
+def test_records_of_what_is_not_there_are_illegal(record: Record, words: str) -> None:
+    state = folded(*BEGUN)
+    before = dump(state)
+    with pytest.raises(IllegalRecord, match=words):
+        state.apply(record)
+    assert dump(state) == before
+
+
+def test_a_report_without_the_objective_is_illegal() -> None:
+    state = folded(*BEGUN)
+    before = dump(state)
+    report = reported(0, 2, 0.5)
+    report.metrics["loss"] = report.metrics.pop("val")
+    with pytest.raises(IllegalRecord, match="'val' is not among the metrics"):
+        state.apply(report)
+    assert dump(state) == before
+
+
+def test_the_loss_of_a_worker_that_never_joined_is_only_counted() -> None:
+    state = folded(*BEGUN, lost(7))
+    assert (state.losses_in_a_row, sorted(state.workers)) == (1, [0, 1])
+
+
+@pytest.mark.parametrize(
+    "word", [reported(0, 3, 0.9), saved(0, 3), released(0), completed(0), diverged(0), failed(0)]
+)
+def test_words_of_an_attempt_that_was_given_up_are_counted_and_ignored(word: Record) -> None:
+    state = folded(*BEGUN, lost(0), train(0, attempt=2, worker=1), reported(0, 1, 0.4, attempt=2))
+    before = dump(state)
+    assert not state.apply(word)
+    assert state.words_ignored == 1
+    assert dump(state) == {**before, "words_ignored": 1}
+
+
+QUEUED = (started(), joined(0), joined(1), train(0), train(1, queued=True), train(2, queued=True))
+
+
+def test_a_queued_trial_begins_when_the_one_before_it_ends() -> None:
+    state = folded(*QUEUED)
+    assert [str(trial.status) for trial in state.trials] == ["running", "waiting", "waiting"]
+    for record in (reported(0, 1, 0.5), completed(0)):
+        state.apply(record)
+    state.validate()
+    assert [str(trial.status) for trial in state.trials] == ["completed", "running", "waiting"]
+    state.apply(stop(2))
+    state.apply(failed(1))
+    state.validate()
+    assert list(state.idle) == [0, 1] and list(state.workers[0].queue) == []
+
+
+def test_queued_trials_wait_for_another_worker_when_theirs_is_lost() -> None:
+    state = folded(*QUEUED, lost(0))
+    assert [str(trial.status) for trial in state.trials] == ["waiting"] * 3
+    assert list(state.lost) == [0, 1, 2] and [trial.attempt for trial in state.trials] == [2, 2, 2]
+    assert [trial.losses for trial in state.trials] == [1, 0, 0], "only the one in training may be the cause"
+
+
+def test_a_worker_is_idle_as_soon_as_its_trial_paused_and_holds_it_until_it_lets_go() -> None:
+    state = folded(*BEGUN, pause(0))
+    assert list(state.idle) == [0, 1] and state.held == {0}
+    state.apply(released(0))
+    assert state.held == set() and state.trials[0].holder is None and state.trials[0].worker == 0
+
+
+def test_reports_after_a_stop_are_kept() -> None:
+    state = folded(*BEGUN, stop(0), reported(0, 2, 0.9), saved(0, 2), released(0))
+    trial = state.trials[0]
+    assert (trial.epoch, trial.score, trial.status, trial.reason) == (2, 0.9, "stopped", "to end")
+    assert state.best is trial and trial.checkpoint == checkpoint(0, 2)
+
+
+def test_a_stopped_trial_stays_so_whatever_its_last_words_are() -> None:
+    for words in (completed(0), diverged(0), failed(0)):
+        state = folded(*BEGUN, stop(0), words)
+        assert (state.trials[0].status, state.trials[0].reason, state.trials[0].score) == ("stopped", "to end", 0.5)
+        assert state.held == set()
+
+
+def test_after_the_end_nothing_follows() -> None:
+    state = folded(started(), Finish(outcome="done", reason="no more"))
+    with pytest.raises(IllegalRecord, match="after the run was finished"):
+        state.apply(joined(0))
