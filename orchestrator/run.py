@@ -1,17 +1,15 @@
 """The one place where the parts are put together: a study and settings in, a finished run out."""
 
-import hashlib
-import json as jsonlib
-import shutil
 import signal
 import sys
+import threading
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Self
 
 from orchestrator import studies
 from orchestrator.backends.ray import RayBackend
@@ -20,6 +18,7 @@ from orchestrator.driver import drive
 from orchestrator.errors import UserError, nearest
 from orchestrator.journal import FORMAT, Header, Journal
 from orchestrator.leaderboard import RESERVED, leaderboard, read_leaderboard, write_csv
+from orchestrator.run_dir import new_run_dir, write_best, write_study
 from orchestrator.samplers import Exhausted, make_sampler
 from orchestrator.scheduler.scheduler import Limits, Scheduler
 from orchestrator.scheduler.state import State
@@ -30,9 +29,9 @@ from orchestrator.study_file import StudySource, read_study
 from orchestrator.workers.actor import Setup
 from orchestrator.workers.cluster import Cluster, connect
 from orchestrator.workers.data import begin_loading, check_loaded
-from orchestrator.workers.link import write_whole
 from orchestrator.workers.pool import Pool
 from orchestrator.workers.resources import how_many_workers
+from orchestrator.workers.shipping import ship
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -99,82 +98,91 @@ def launch(
     scheduler = _make_scheduler(loaded, resolved)
     display.say(f"Joining the Ray cluster at {resolved.address} …" if resolved.address else "Starting Ray …")
     try:
-        with connect(resolved.address) as cluster:
-            run_dir = _run_on(cluster, loaded, source, str(study), resolved, scheduler, display)
+        with Interruptions() as interruptions, connect(resolved.address) as cluster:
+            workers = how_many_workers(cluster.nodes, resolved.cpus_per_trial, resolved.gpus_per_trial, _most(resolved))
+            name = loaded.name or (Path(source.file.path).stem if source else "study")
+            with new_run_dir(resolved.run_dir, name) as run_dir:
+                about = About(
+                    study=name,
+                    argument=str(study) if source else None,
+                    run_dir=run_dir,
+                    objective=loaded.objective,
+                    space=loaded.space,
+                    settings=resolved,
+                    workers=workers,
+                    worker_cpus=resolved.cpus_per_trial,
+                    worker_gpus=resolved.gpus_per_trial,
+                    cluster=_summary(cluster),
+                    versions=_versions(),
+                )
+                with _working(about, loaded, source) as pool:
+                    _drive(scheduler, pool, about, display, interruptions)
     finally:
         display.close()
     return Run(run_dir, scheduler.state)
 
 
-def _run_on(
-    cluster: Cluster,
-    study: Study,
-    source: StudySource | None,
-    argument: str,
-    settings: Settings,
-    scheduler: Scheduler,
-    display: Display,
-) -> Path:
-    workers = how_many_workers(
-        cluster.nodes, settings.cpus_per_trial, settings.gpus_per_trial, _most(settings.workers, settings.trials)
+@contextmanager
+def _working(about: About, study: Study, source: StudySource | None) -> Iterator[Pool]:
+    """A pool whose workers are starting, and data that is in order."""
+    settings = about.settings
+    setup = Setup(
+        study=ship(study, source),
+        run_dir=str(about.run_dir),
+        proof=write_study(about.run_dir, _description(about, source)),
+        cpus=settings.cpus_per_trial,
+        gpus=settings.gpus_per_trial,
+        checkpoint_every=settings.checkpoint_every,
     )
-    name = study.name or (Path(source.file.path).stem if source else "study")
-    with _run_directory(settings.run_dir, name) as run_dir:
-        about = About(
-            study=name,
-            argument=argument if source else None,
-            run_dir=run_dir,
-            objective=study.objective,
-            space=study.space,
-            settings=settings,
-            workers=workers,
-            worker_cpus=settings.cpus_per_trial,
-            worker_gpus=settings.gpus_per_trial,
-            cluster=_summary(cluster),
-            versions=_versions(),
-        )
-        setup = Setup(
-            study=source or study,
-            run_dir=str(run_dir),
-            proof=_write_study(about, source),
-            cpus=settings.cpus_per_trial,
-            gpus=settings.gpus_per_trial,
-            checkpoint_every=settings.checkpoint_every,
-        )
-        problem, data = begin_loading(setup.study)
-        pool = Pool(run_dir.name, setup, data, workers)
-        try:
-            pool.start()
-            check_loaded(problem)
-            _drive(scheduler, pool, run_dir, about, display)
-        finally:
-            pool.close()
-    return run_dir
+    problem, data = begin_loading(setup.study)
+    pool = Pool(about.run_dir.name, setup, data, about.workers)
+    try:
+        pool.start()
+        check_loaded(problem)
+        yield pool
+    finally:
+        pool.close()
 
 
-def _summary(cluster: Cluster) -> ClusterSummary:
-    return ClusterSummary(
-        nodes=len(cluster.nodes),
-        cpus=sum(node.cpus for node in cluster.nodes),
-        gpus=sum(node.gpus for node in cluster.nodes),
-        address=cluster.address,
-        dashboard_url=cluster.dashboard_url,
-        local=cluster.local,
-    )
-
-
-def _drive(scheduler: Scheduler, pool: Pool, run_dir: Path, about: About, display: Display) -> None:
-    """The run itself, and whatever happens in it, its leaderboard and best model."""
+def _drive(scheduler: Scheduler, pool: Pool, about: About, display: Display, interruptions: "Interruptions") -> None:
+    """The run itself, and however it ends, its leaderboard and best model."""
+    state, run_dir = scheduler.state, about.run_dir
     backend = RayBackend(pool, run_dir)
     journal = Journal(run_dir, _header(about))
-    display.open(about, scheduler.state)
+    interruptions.ask = backend.request_stop
+    display.open(about, state)
     try:
-        with _stopping_on_signals(backend.request_stop):
-            drive(scheduler, backend, journal, display.watch)
-            _write_best(scheduler.state, backend, run_dir, about)
+        drive(scheduler, backend, journal, display.watch)
+        if state.best is not None:
+            exported = backend.export(state.best, EXPORT_SECONDS)
+            write_best(run_dir, state, exported.content, exported.problem or "the study saved no Keras model")
     finally:
         journal.close()
-        write_csv(leaderboard(scheduler.state, list(about.space)), run_dir / "leaderboard.csv")
+        write_csv(leaderboard(state, list(about.space)), run_dir / "leaderboard.csv")
+    display.close()
+
+
+class Interruptions:
+    """Ctrl-C or SIGTERM: the first asks the run to end, once there is one to ask, and the second ends it at once."""
+
+    def __init__(self) -> None:
+        self.ask: Callable[[str], None] | None = None
+        self._before: dict[int, Any] = {}
+
+    def __enter__(self) -> Self:
+        if threading.current_thread() is threading.main_thread():
+            self._before = {number: signal.signal(number, self._hear) for number in (signal.SIGINT, signal.SIGTERM)}
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        for number, handler in self._before.items():
+            signal.signal(number, handler)
+
+    def _hear(self, number: int, _frame: object) -> None:
+        ask, self.ask = self.ask, None
+        if ask is None:
+            raise KeyboardInterrupt
+        ask("interrupted by " + ("Ctrl-C" if number == signal.SIGINT else signal.Signals(number).name))
 
 
 def _find(study: Study | str | Path) -> tuple[Study, StudySource | None]:
@@ -209,43 +217,24 @@ def _make_scheduler(study: Study, settings: Settings) -> Scheduler:
     return Scheduler(study.objective, sampler, stopper, limits, max_epochs=settings.epochs, seed=settings.seed)
 
 
-def _most(workers: int | None, trials: int | None) -> int | None:
+def _most(settings: Settings) -> int | None:
     """The most workers that are wanted."""
-    return min((n for n in (workers, trials) if n is not None), default=None)
+    return min((n for n in (settings.workers, settings.trials) if n is not None), default=None)
 
 
-@contextmanager
-def _run_directory(given: str | None, name: str) -> Iterator[Path]:
-    """A new directory, gone again if the run fails before its first record."""
-    parent = Path(given).parent if given else Path("runs")
-    path = Path(given) if given else parent / f"{name}-{time.strftime('%Y%m%d-%H%M%S')}"
-    made_parent = not parent.exists()
-    try:
-        if given is None:
-            path = _unused(path)
-        path.mkdir(parents=True, exist_ok=True)
-        if any(path.iterdir()):
-            raise UserError(f"{path} is not empty: a run needs a new directory, choose another --run-dir")
-        for folder in ("checkpoints", "logs", "requests"):
-            (path / folder).mkdir()
-    except OSError as error:
-        raise UserError(f"the run directory {path} cannot be made: {error.strerror}") from error
-    try:
-        yield path.resolve()
-    finally:
-        if not (path / "journal.jsonl").exists():
-            shutil.rmtree(path)
-            if made_parent and not any(parent.iterdir()):
-                parent.rmdir()
+def _summary(cluster: Cluster) -> ClusterSummary:
+    return ClusterSummary(
+        nodes=len(cluster.nodes),
+        cpus=sum(node.cpus for node in cluster.nodes),
+        gpus=sum(node.gpus for node in cluster.nodes),
+        address=cluster.address,
+        dashboard_url=cluster.dashboard_url,
+        local=cluster.local,
+    )
 
 
-def _unused(path: Path) -> Path:
-    return next(p for n in range(1, 1000) if not (p := path if n == 1 else path.with_name(f"{path.name}-{n}")).exists())
-
-
-def _write_study(about: About, source: StudySource | None) -> str:
-    """`study.json`: what the run was made from. Returns the hash of the file."""
-    content = {
+def _description(about: About, source: StudySource | None) -> dict[str, Any]:
+    return {
         "study": about.study,
         "objective": asdict(about.objective),
         "settings": asdict(about.settings),
@@ -255,9 +244,6 @@ def _write_study(about: About, source: StudySource | None) -> str:
         "started": time.time(),
         "source": {file.path: file.text for file in [source.file, *source.beside.values()]} if source else {},
     }
-    encoded = jsonlib.dumps(content, indent=2).encode()
-    write_whole(about.run_dir / "study.json", encoded)
-    return hashlib.sha256(encoded).hexdigest()
 
 
 def _header(about: About) -> Header:
@@ -284,50 +270,3 @@ def _versions() -> dict[str, str]:
         except PackageNotFoundError:
             found[library] = "unknown"
     return found
-
-
-def _write_best(state: State, backend: RayBackend, run_dir: Path, about: About) -> None:
-    """`best/`: the first row's configuration, and its model."""
-    trial = state.best
-    if trial is None or trial.best is None:
-        return
-    exported = backend.export(trial, EXPORT_SECONDS)
-    folder = run_dir / "best"
-    folder.mkdir()
-    score = about.objective.turn(trial.best.score)
-    best = {
-        "trial": trial.number,
-        "score": score,
-        "objective": about.objective.name,
-        "epoch": trial.best.epoch,
-        "configuration": trial.configuration,
-        "seed": trial.assignment.seed,
-    }
-    if exported.content is not None:
-        write_whole(folder / "model.keras", exported.content)
-    else:
-        best["model"] = f"not written: {exported.problem or 'the study saved no Keras model'}"
-    write_whole(folder / "config.json", jsonlib.dumps(best, indent=2).encode())
-
-
-@contextmanager
-def _stopping_on_signals(request_stop: Callable[[str], None]) -> Iterator[None]:
-    """The first Ctrl-C or SIGTERM asks the run to end, the second ends it at once."""
-    asked: list[int] = []
-
-    def handle(number: int, _frame: Any) -> None:
-        if asked:
-            raise KeyboardInterrupt
-        asked.append(number)
-        request_stop("interrupted by " + ("Ctrl-C" if number == signal.SIGINT else signal.Signals(number).name))
-
-    try:
-        before = {number: signal.signal(number, handle) for number in (signal.SIGINT, signal.SIGTERM)}
-    except ValueError:  # Not the main thread: signals are somebody else's.
-        yield
-        return
-    try:
-        yield
-    finally:
-        for number, handler in before.items():
-            signal.signal(number, handler)

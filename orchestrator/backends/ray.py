@@ -8,10 +8,10 @@ from pathlib import Path
 import msgspec
 
 from orchestrator.assignment import Assignment, Checkpoint
+from orchestrator.files import write_whole
 from orchestrator.scheduler.events import Event, RunStarted, StopRequested, TimeReached, WorkerJoined, WorkerLost
 from orchestrator.scheduler.instructions import Discard, Instruction, Pause, Stop, Train, WakeAt
 from orchestrator.scheduler.trial import Trial
-from orchestrator.workers.link import write_whole
 from orchestrator.workers.messages import AnyMessage, Export, Exported, PauseTrial, Ready, Said, Stored
 from orchestrator.workers.pool import Lost, Pool
 

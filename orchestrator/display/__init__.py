@@ -24,5 +24,7 @@ def make_display(*, quiet: bool = False, as_json: bool = False) -> Display:
         return QuietDisplay()
     if as_json:
         return EventsDisplay()
-    is_live = sys.stdout is not None and sys.stdout.isatty() and os.environ.get("TERM", "dumb") not in ("", "dumb", "unknown")
+    is_live = (
+        sys.stdout is not None and sys.stdout.isatty() and os.environ.get("TERM", "dumb") not in ("", "dumb", "unknown")
+    )
     return LiveDisplay() if is_live else LinesDisplay()

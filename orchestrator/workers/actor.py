@@ -26,7 +26,6 @@ import ray
 from orchestrator.assignment import Assignment
 from orchestrator.scheduler.events import AnyEvent, TrialCompleted, TrialDiverged, TrialFailed, TrialReleased
 from orchestrator.study import Study
-from orchestrator.study_file import StudySource, load_shipped
 from orchestrator.training.link import Completed, Diverged, Ending, Failed, Released
 from orchestrator.workers.link import LATER, Inbox, Outbox, Store, TrialLink
 from orchestrator.workers.messages import (
@@ -38,6 +37,7 @@ from orchestrator.workers.messages import (
     Ready,
     encode_messages,
 )
+from orchestrator.workers.shipping import Shipped, unship
 
 MOST_CALLS = 64
 """Of `run` at once; the scheduler never queues so many."""
@@ -47,7 +47,7 @@ MOST_CALLS = 64
 class Setup:
     """What every worker of a run is made with."""
 
-    study: StudySource | Study
+    study: Shipped
     run_dir: str
     proof: str
     """The hash of `study.json`: who finds it there sees the same run directory as the driver."""
@@ -103,10 +103,7 @@ class Worker:
         from orchestrator.training import devices
 
         devices.prepare(self._setup.cpus, self._setup.gpus)
-        study = self._setup.study
-        if isinstance(study, StudySource):
-            study = load_shipped(study)
-        return study, ray.get(self._data[0])
+        return unship(self._setup.study), ray.get(self._data[0])
 
     def _carry_out(self, command: Command, study: Study, data: Any) -> None:
         match command:

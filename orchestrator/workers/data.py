@@ -7,8 +7,7 @@ from typing import Any
 import ray
 
 from orchestrator.errors import RunFailed, UserError
-from orchestrator.study import Study
-from orchestrator.study_file import StudySource, load_shipped
+from orchestrator.workers.shipping import Shipped, unship
 
 
 @dataclass(frozen=True, slots=True)
@@ -17,7 +16,7 @@ class Problem:
     is_bad_input: bool
 
 
-def begin_loading(study: StudySource | Study) -> tuple[ray.ObjectRef, ray.ObjectRef]:
+def begin_loading(study: Shipped) -> tuple[ray.ObjectRef, ray.ObjectRef]:
     """Start `study.data()`: what went wrong with it or None, and the data. It needs no CPU to itself, which would
     be a worker's."""
     task = ray.remote(num_cpus=0, num_returns=2)(_load).options(name="data")
@@ -36,10 +35,10 @@ def check_loaded(problem: ray.ObjectRef) -> None:
         raise (UserError if found.is_bad_input else RunFailed)(found.message)
 
 
-def _load(source: StudySource | Study) -> tuple[Problem | None, Any]:
+def _load(shipped: Shipped) -> tuple[Problem | None, Any]:
     from orchestrator.training.data import check_data
 
-    study = load_shipped(source) if isinstance(source, StudySource) else source
+    study = unship(shipped)
     if study.data is None:
         return None, None
     try:

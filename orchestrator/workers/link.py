@@ -1,12 +1,12 @@
 """Between the training thread of a worker and the calls that reach it: the commands, the stops and the messages."""
 
 import hashlib
-import os
 import threading
 from pathlib import Path
 from typing import Any
 
 from orchestrator.assignment import Assignment, Checkpoint
+from orchestrator.files import write_whole
 from orchestrator.scheduler.events import AnyEvent, CheckpointSaved, TrialReported
 from orchestrator.training.link import Verdict
 from orchestrator.workers.messages import AnyMessage, Command, PauseTrial, Said, Stored
@@ -119,16 +119,6 @@ class Store:
         if hashlib.sha256(content).hexdigest() != checkpoint.sha256:
             raise OSError(f"checkpoint {checkpoint.name} is damaged: its hash is not the one in the journal")
         return content
-
-
-def write_whole(path: Path, content: bytes) -> None:
-    """Aside, synced, renamed: the file is never seen in part, and survives a crash once this returns."""
-    aside = path.with_name(path.name + ".part")
-    with aside.open("wb") as file:
-        file.write(content)
-        file.flush()
-        os.fsync(file.fileno())
-    aside.replace(path)
 
 
 class TrialLink:

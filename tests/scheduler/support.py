@@ -25,7 +25,17 @@ from orchestrator.scheduler.events import (
     WorkerJoined,
     WorkerLost,
 )
-from orchestrator.scheduler.instructions import Discard, Finish, Instruction, Pause, Stop, StopSampling, Train, WakeAt
+from orchestrator.scheduler.instructions import (
+    Discard,
+    EndRun,
+    Finish,
+    Instruction,
+    Pause,
+    Stop,
+    StopSampling,
+    Train,
+    WakeAt,
+)
 from orchestrator.scheduler.scheduler import Limits, Scheduler
 from orchestrator.scheduler.state import Record
 from orchestrator.stoppers import make_stopper
@@ -151,6 +161,10 @@ def discard(trial: int, epoch: int, attempt: int = 1) -> Discard:
 
 def wake_at(time: float) -> WakeAt:
     return WakeAt(time=time)
+
+
+def end_run(outcome: str, **fields: Any) -> Some:
+    return Some(EndRun, outcome=outcome, **fields)
 
 
 def finish(outcome: str, **fields: Any) -> Some:

@@ -125,7 +125,7 @@ def test_a_checkpoint_of_a_failed_trial_is_useless() -> None:
     for end in (failed(0), diverged(0)):
         state = folded(*BEGUN, saved(0, 1), end)
         assert state.trials[0].checkpoint is None and list(state.useless) == [checkpoint(0, 1).name]
-        assert list(state.safe) == []
+        assert state.safe_score is None
 
 
 def test_of_the_ended_trials_the_best_one_keeps_its_checkpoint() -> None:

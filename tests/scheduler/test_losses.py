@@ -8,6 +8,7 @@ from tests.scheduler.support import (
     checkpoint,
     completed,
     discard,
+    end_run,
     failed,
     finish,
     joined,
@@ -131,17 +132,12 @@ def test_failing_so_it_counts_at_no_rung() -> None:
     assert "rank 1 of 2" in brain.stopper.standing(2)
 
 
-def test_losses_do_not_count_as_the_first_failures() -> None:
-    """Trials 0 to 2 fail since their workers died three times each: no exception of the user's, the run goes on."""
+def test_three_lost_trials_are_no_reason_to_end_the_run() -> None:
+    """Trials 0 to 2 fail since their workers died three times each: no exception of the user's."""
     brain = begun("none", workers=1, trials=4)
-    worker = 0
-    for attempt in range(1, 10):
-        brain.tell(lost(worker))
-        worker += 1
-        brain.tell(joined(worker), joined(worker + 100), reported(len(brain.state.trials) - 1, 1, 0.5, 1))
-        brain.tell(lost(worker + 100))
-    assert brain.state.finished is None
-    assert attempt == 9
+    for worker in range(9):
+        brain.tell(reported(worker // 3, 1, 0.5, attempt=worker % 3 + 1), lost(worker), joined(worker + 1))
+    assert [brain.status(trial) for trial in range(4)] == ["failed", "failed", "failed", "running"]
 
 
 # Workers lost in a row.
@@ -161,22 +157,30 @@ def test_the_loss_of_one_node_of_two_does_not_end_the_run() -> None:
     assert brain.state.finished is None
 
 
-@pytest.mark.parametrize("workers", [1, 4])
-def test_workers_that_are_lost_again_and_again_without_a_report_end_the_run(workers: int) -> None:
+def lose_again_and_again(brain: Brain, worker: int) -> None:
+    """The worker with this number, and each that takes its place, until the run ends."""
+    while brain.state.ending is None:
+        brain.tell(lost(worker))
+        worker += 1000
+        if brain.state.ending is None:
+            brain.tell(joined(worker))
+
+
+@pytest.mark.parametrize(("workers", "losses"), [(1, 6), (2, 8), (4, 12)])
+def test_four_losses_in_a_row_and_two_more_for_each_worker_end_the_run(workers: int, losses: int) -> None:
     brain = begun("none", workers=workers, trials=100)
-    for number in range(workers, 200):
-        if brain.state.finished is None:
-            brain.tell(lost(number - workers), joined(number) if brain.state.finished is None else [])
-    assert brain.state.finished == finish("failed", reason="workers were lost in a row without a report")
-    assert "its node died" in brain.state.finished.reason
-    losses = brain.state.losses_in_a_row
-    assert 4 + 2 * (workers - 1) <= losses <= 4 + 2 * workers
+    lose_again_and_again(brain, 0)
+    assert brain.state.ending == end_run("failed", reason=f"{losses} workers were lost in a row without a report")
+    assert "its node died" in brain.state.ending.reason
 
 
 def test_workers_that_never_join_end_the_run() -> None:
     brain = Brain("none")
     brain.tell(started(), [lost(number) for number in range(3)])
-    assert brain.tell(lost(3)) == [finish("failed", reason="4 workers were lost in a row")]
+    assert brain.tell(lost(3)) == [
+        end_run("failed", reason="4 workers were lost in a row"),
+        finish("failed", reason="4 workers were lost in a row"),
+    ]
 
 
 def test_a_report_shows_that_work_is_done() -> None:
@@ -189,12 +193,10 @@ def test_a_report_shows_that_work_is_done() -> None:
 def test_an_end_for_lost_workers_stands_whatever_is_reported_then() -> None:
     """Worker 0 lives on, and its last report arrives when all is stopped already."""
     brain = begun("none", workers=2, trials=9)
-    number = 1
-    while brain.status(0) == "running":
-        brain.tell(lost(number))
-        number += 1
-        brain.tell(joined(number) if brain.status(0) == "running" else [])
+    lose_again_and_again(brain, 1)
+    assert brain.status(0) == "stopped"
     assert brain.tell(reported(0, 1, 0.5)) == []
+    assert brain.tell(joined(7)) == []
     assert brain.tell(released(0)) == [finish("failed", reason="lost in a row")]
 
 
@@ -203,7 +205,7 @@ def test_an_end_for_lost_workers_stands_whatever_is_reported_then() -> None:
 
 def test_a_lost_worker_during_the_end_of_a_run_is_waited_for_no_longer() -> None:
     brain = begun("none", workers=2, trials=9)
-    assert brain.tell(stop_requested())[:2] == [stop(0, worker=0), stop(1, worker=1)]
+    assert brain.tell(stop_requested())[1:3] == [stop(0, worker=0), stop(1, worker=1)]
     assert brain.tell(released(0)) == []
     assert brain.tell(lost(1)) == [finish("interrupted")]
 
@@ -211,7 +213,7 @@ def test_a_lost_worker_during_the_end_of_a_run_is_waited_for_no_longer() -> None
 def test_a_trial_that_waits_for_a_worker_when_the_run_ends_is_stopped() -> None:
     brain = begun("none", workers=2, trials=9)
     brain.tell(lost(0))
-    assert brain.tell(stop_requested())[:2] == [stop(1, worker=1), stop(0, worker=None, reason="was waiting")]
+    assert brain.tell(stop_requested())[1:3] == [stop(1, worker=1), stop(0, worker=None, reason="was waiting")]
 
 
 def test_a_failure_after_losses_is_a_failure() -> None:

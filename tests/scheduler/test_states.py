@@ -22,17 +22,17 @@ from tests.scheduler.support import (
 )
 
 TABLE = """
-                  waiting  running    paused   stopped  completed  diverged  failed
-Train             running  running    running  -        -          -         -
-Pause             -        paused     -        -        -          -         -
-Stop              stopped  stopped    stopped  -        -          -         -
-TrialReported     -        running    -        stopped  -          -         -
-CheckpointSaved   -        running    paused   stopped  -          -         -
-TrialReleased     -        -          paused   stopped  -          -         -
-TrialCompleted    -        completed  -        stopped  -          -         -
-TrialDiverged     -        diverged   -        stopped  -          -         -
-TrialFailed       -        failed     failed   stopped  -          -         -
-WorkerLost        waiting  waiting    paused   stopped  completed  diverged  failed
+                 waiting  running    paused     stopped  completed  diverged  failed
+Train            running  running    running    -        -          -         -
+Pause            -        paused     -          -        -          -         -
+Stop             stopped  stopped    stopped    -        -          -         -
+TrialReported    -        running    -          stopped  -          -         -
+CheckpointSaved  -        running    paused     stopped  -          -         -
+TrialReleased    -        -          paused     stopped  -          -         -
+TrialCompleted   -        completed  completed  stopped  -          -         -
+TrialDiverged    -        diverged   diverged   stopped  -          -         -
+TrialFailed      -        failed     failed     stopped  -          -         -
+WorkerLost       waiting  waiting    paused     stopped  completed  diverged  failed
 """
 STATUSES, *ROWS = [line.split() for line in TABLE.splitlines() if line]
 PAIRS = [(status, row[0], after) for row in ROWS for status, after in zip(STATUSES, row[1:], strict=True)]
@@ -138,9 +138,9 @@ def test_the_table_above_is_the_whole_table() -> None:
         (train(7), "trials are numbered in order, 1 is the next"),
         (pause(7), "numbered in order"),
         (stop(-1), "numbered in order"),
-        (train(1, worker=9), "worker 9"),
-        (train(0, worker=9), "worker 9"),
-        (joined(1), "worker 1"),
+        (train(1, worker=9), "there is no such worker"),
+        (train(0, after=1, worker=9), "there is no such worker"),
+        (joined(1), "the worker is there already"),
     ],
 )
 def test_records_of_what_is_not_there_are_illegal(record: Record, words: str) -> None:
