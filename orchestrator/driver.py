@@ -4,9 +4,8 @@ from collections.abc import Callable
 
 from orchestrator.backends.base import Backend
 from orchestrator.journal import Journal
-from orchestrator.scheduler.instructions import Instruction, without_undone_pauses
+from orchestrator.scheduler.instructions import Instruction, Record, without_undone_pauses
 from orchestrator.scheduler.scheduler import Scheduler
-from orchestrator.scheduler.state import Record
 
 Watcher = Callable[[list[Record]], None]
 """Called after each batch with what was written, to show it."""

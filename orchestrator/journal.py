@@ -21,8 +21,7 @@ import msgspec
 
 from orchestrator.errors import UserError
 from orchestrator.scheduler.events import AnyEvent, TrialReported
-from orchestrator.scheduler.instructions import AnyInstruction
-from orchestrator.scheduler.state import Record
+from orchestrator.scheduler.instructions import AnyInstruction, Record
 
 FORMAT = 1
 FILE = "journal.jsonl"

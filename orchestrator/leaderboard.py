@@ -15,7 +15,8 @@ from typing import TYPE_CHECKING, Any, Literal, get_args
 from orchestrator import tables
 from orchestrator.journal import FILE, Header, JournalDamaged, read_journal
 from orchestrator.objective import Objective
-from orchestrator.scheduler.state import IllegalRecord, State
+from orchestrator.scheduler.legality import IllegalRecord
+from orchestrator.scheduler.state import State
 from orchestrator.scheduler.trial import Status, Trial
 
 if TYPE_CHECKING:

@@ -20,7 +20,13 @@ OURS = ("search_spaces", "orchestrator")
 # The tower, from the ground up: a module may import its own package and what stands on lower floors.
 FLOORS = [
     {"search_spaces"},
-    {"orchestrator.assignment", "orchestrator.draws", "orchestrator.errors", "orchestrator.objective"},
+    {
+        "orchestrator.assignment",
+        "orchestrator.draws",
+        "orchestrator.errors",
+        "orchestrator.files",
+        "orchestrator.objective",
+    },
     {"orchestrator.study"},
     {"orchestrator.study_file"},
     {"orchestrator.samplers", "orchestrator.stoppers"},
@@ -28,12 +34,13 @@ FLOORS = [
     {"orchestrator.scheduler"},
     {"orchestrator.journal"},
     {"orchestrator.tables"},
-    {"orchestrator.leaderboard"},
+    {"orchestrator.leaderboard", "orchestrator.run_dir"},
     {"orchestrator.backends.base"},
     {"orchestrator.driver"},
     {"orchestrator.backends"},
     {"orchestrator.run"},
-    {"orchestrator.cli", "orchestrator.__main__"},
+    {"orchestrator.cli"},
+    {"orchestrator.__main__"},
 ]
 
 # Beside the tower: a module may import its own package and what is named here.
@@ -50,6 +57,7 @@ BESIDE = {
     "orchestrator.workers": {
         "orchestrator.assignment",
         "orchestrator.errors",
+        "orchestrator.files",
         "orchestrator.scheduler.events",
         "orchestrator.study",
         "orchestrator.study_file",
@@ -58,6 +66,7 @@ BESIDE = {
     "orchestrator.display": {
         "orchestrator",
         "orchestrator.assignment",
+        "orchestrator.errors",
         "orchestrator.leaderboard",
         "orchestrator.objective",
         "orchestrator.scheduler",

@@ -10,7 +10,8 @@ from typing import TextIO
 from orchestrator.display.about import About
 from orchestrator.display.progress import Clock, Progress
 from orchestrator.display.summary import problem_lines
-from orchestrator.scheduler.state import Record, State
+from orchestrator.scheduler.instructions import Record
+from orchestrator.scheduler.state import State
 
 
 class Display:

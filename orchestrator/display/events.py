@@ -10,7 +10,7 @@ from orchestrator.display.base import Display
 from orchestrator.display.summary import Epochs, best_model
 from orchestrator.leaderboard import cells, leaderboard
 from orchestrator.scheduler.events import WorkerLost
-from orchestrator.scheduler.state import Record
+from orchestrator.scheduler.instructions import Record
 from orchestrator.scheduler.trial import Status, Trial
 from orchestrator.tables import plain
 

@@ -8,7 +8,7 @@ from orchestrator.display.base import Display
 from orchestrator.display.news import News
 from orchestrator.display.summary import last_lines
 from orchestrator.display.words import clock, counted, roughly
-from orchestrator.scheduler.state import Record
+from orchestrator.scheduler.instructions import Record
 from orchestrator.scheduler.trial import Status
 from orchestrator.tables import short
 

@@ -4,8 +4,8 @@ from collections import Counter
 from collections.abc import Iterator, Sequence
 
 from orchestrator.scheduler.events import StopRequested, TrialFailed, WorkerLost
-from orchestrator.scheduler.instructions import StopSampling
-from orchestrator.scheduler.state import Record, State
+from orchestrator.scheduler.instructions import Record, StopSampling
+from orchestrator.scheduler.state import State
 
 MOST = 5
 """Lines of one kind. A run in which everything fails says so often enough."""

@@ -13,7 +13,8 @@ Everything but the clock follows from the state; nothing here looks at more tria
 import time
 from collections.abc import Callable, Sequence
 
-from orchestrator.scheduler.state import Record, State
+from orchestrator.scheduler.instructions import Record
+from orchestrator.scheduler.state import State
 from orchestrator.scheduler.trial import Status
 from orchestrator.settings import Settings
 

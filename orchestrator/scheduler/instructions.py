@@ -5,6 +5,7 @@ from typing import Literal
 import msgspec
 
 from orchestrator.assignment import Assignment, Checkpoint
+from orchestrator.scheduler.events import Event
 
 Outcome = Literal["done", "failed", "interrupted"]
 
@@ -73,6 +74,9 @@ class Finish(Instruction, frozen=True):
 
 
 AnyInstruction = Train | Pause | Stop | StopSampling | Discard | WakeAt | EndRun | Finish
+
+Record = Event | Instruction
+"""What a journal holds: a fact, or a decision."""
 
 
 def without_undone_pauses(decided: list[Instruction]) -> list[Instruction]:

@@ -33,12 +33,13 @@ from orchestrator.scheduler.instructions import (
     Instruction,
     Outcome,
     Pause,
+    Record,
     Stop,
     StopSampling,
     Train,
     WakeAt,
 )
-from orchestrator.scheduler.state import Record, State, Worker
+from orchestrator.scheduler.state import State, Worker
 from orchestrator.scheduler.trial import Status, Trial
 from orchestrator.stoppers import Promotion, Stopper
 

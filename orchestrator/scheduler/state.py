@@ -31,23 +31,18 @@ from orchestrator.scheduler.instructions import (
     Discard,
     EndRun,
     Finish,
-    Instruction,
     Pause,
+    Record,
     Stop,
     StopSampling,
     Train,
     WakeAt,
 )
+from orchestrator.scheduler.legality import IllegalRecord, check, is_current
 from orchestrator.scheduler.trial import TRANSITIONS, Report, Status, Trial
-
-Record = Event | Instruction
 
 MOST_LOSSES = 3
 """A trial whose worker is lost this often while training it has failed: it is likely the cause."""
-
-
-class IllegalRecord(Exception):
-    """A record that cannot follow the state; nothing was changed."""
 
 
 class Worker:
@@ -123,44 +118,15 @@ class State:
         """
         if self.finished is not None:
             raise IllegalRecord(f"{record} after the run was finished")
-        if isinstance(record, TrialEvent) and not self._is_current(record):
+        if isinstance(record, TrialEvent) and not is_current(self, record):
             self.now = record.at
             self.words_ignored += 1
             return False
-        self._check_worker(record)
-        self._check_trial(record)
+        check(self, record)
         if isinstance(record, Event):
             self.now = record.at
         self._take(record)
         return True
-
-    def _is_current(self, event: TrialEvent) -> bool:
-        if not 0 <= event.trial < len(self.trials):
-            raise IllegalRecord(f"{event}: there is no such trial")
-        attempt = self.trials[event.trial].attempt
-        if event.attempt > attempt:
-            raise IllegalRecord(f"{event}: attempt {attempt} is the last one begun")
-        return event.attempt == attempt
-
-    def _check_worker(self, record: Record) -> None:
-        if isinstance(record, Train) and record.worker not in self.workers:
-            raise IllegalRecord(f"{record}: there is no such worker")
-        if isinstance(record, WorkerJoined) and record.worker in self.workers:
-            raise IllegalRecord(f"{record}: the worker is there already")
-
-    def _check_trial(self, record: Record) -> None:
-        if isinstance(record, Train) and record.assignment.trial == len(self.trials):
-            return
-        number = record.assignment.trial if isinstance(record, Train) else getattr(record, "trial", None)
-        if number is None:
-            return
-        if not 0 <= number < len(self.trials):
-            raise IllegalRecord(f"{record}: trials are numbered in order, {len(self.trials)} is the next")
-        if isinstance(record, TrialReported) and self.objective.name not in record.metrics:
-            raise IllegalRecord(f"{record}: the objective '{self.objective.name}' is not among the metrics")
-        status = self.trials[number].status
-        if (status, type(record)) not in TRANSITIONS:
-            raise IllegalRecord(f"{record}: trial {number} is {status}")
 
     @singledispatchmethod
     def _take(self, record: Record) -> None:

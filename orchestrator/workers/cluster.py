@@ -7,11 +7,14 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
+import psutil
 import ray
 from ray._private import ray_constants
 
 from orchestrator.errors import UserError
 from orchestrator.workers.resources import Node
+
+SECONDS_TO_END = 10.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,11 +42,12 @@ def connect(address: str | None) -> Iterator[Cluster]:
         return
     address = address or os.environ.get("RAY_ADDRESS")
     environment, many_nodes = dict(os.environ), ray_constants.ENABLE_RAY_CLUSTER
+    children = set(psutil.Process().children())
     try:
         _init(address)
         yield _describe(local=address is None)
     finally:
-        ray.shutdown()
+        _shut_down(set(psutil.Process().children()) - children)
         # Starting a cluster switches token authentication on in this process's environment, for good.
         os.environ.clear()
         os.environ.update(environment)
@@ -68,6 +72,15 @@ def _init(address: str | None) -> None:
             f"there is no Ray cluster to join at address '{address}': {first} "
             "(check --address and RAY_ADDRESS; a cluster with token authentication needs RAY_AUTH_MODE=token)"
         ) from error
+
+
+def _shut_down(started: set[psutil.Process]) -> None:
+    """And wait until the processes of a cluster of ours are gone, of which some take a moment."""
+    started |= {process for parent in started for process in parent.children(recursive=True)}
+    ray.shutdown()
+    _, left = psutil.wait_procs(started, timeout=SECONDS_TO_END)
+    for process in left:
+        process.kill()
 
 
 def _describe(*, local: bool) -> Cluster:

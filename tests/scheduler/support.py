@@ -31,13 +31,13 @@ from orchestrator.scheduler.instructions import (
     Finish,
     Instruction,
     Pause,
+    Record,
     Stop,
     StopSampling,
     Train,
     WakeAt,
 )
 from orchestrator.scheduler.scheduler import Limits, Scheduler
-from orchestrator.scheduler.state import Record
 from orchestrator.stoppers import make_stopper
 
 # Events. What a test does not say is the same everywhere: attempt 1, at 0 s.

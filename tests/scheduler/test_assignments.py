@@ -213,6 +213,22 @@ def test_nothing_is_queued_before_it_is_known_that_trials_are_brief() -> None:
     assert brain.tell(reported(0, 1, 0.5, at=0.001)) == []
 
 
+@pytest.mark.parametrize("end", [failed(0), diverged(0)])
+def test_a_trial_that_fails_at_once_says_nothing_of_how_long_others_take(end: Any) -> None:
+    brain = begun("none", workers=2, trials=100)
+    assert brain.tell(end) == [train(2, worker=0)]
+    assert brain.tell(reported(1, 1, 0.5, at=60.0)) == []
+
+
+def test_how_long_a_trial_takes_is_counted_from_its_first_epoch() -> None:
+    """Under median each epoch is an assignment of its own; queued trials must be judged, so at most one is queued."""
+    brain = begun("median", epochs=3, trials=100)
+    brain.tell(*[reported(0, epoch, 0.5, at=0.06 * epoch) for epoch in (1, 2, 3)])
+    assert brain.tell(completed(0, at=0.18)) == [train(1, queued=False)]
+    brain.tell(reported(1, 1, 0.5, at=0.24))
+    assert brain.tell(reported(1, 2, 0.5, at=0.30)) == [train(1, after_epoch=2)], "a trial takes 0.18 s"
+
+
 def test_nothing_is_queued_behind_an_assignment_that_must_be_judged() -> None:
     brain = begun("asha", epochs=3, trials=100)
     brain.tell(reported(0, 1, 0.1, at=0.001), paused_and_saved(0, 1))

@@ -189,7 +189,7 @@ def test_exceptions_of_different_lines_do_not() -> None:
 
 def test_nor_does_it_in_two_of_the_first_three() -> None:
     brain = begun("none", workers=4)
-    brain.tell(reported(1, 9, 0.5), completed(1))
+    brain.tell(reported(1, 9, 0.5), completed(1, at=9.0))
     for trial in (0, 2):
         brain.tell(failed(trial, where="study.py:7"))
     assert brain.tell(failed(3, where="study.py:7")) == [train(7)]

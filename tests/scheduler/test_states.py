@@ -4,8 +4,9 @@ import pytest
 
 from orchestrator.assignment import Assignment
 from orchestrator.objective import Objective
-from orchestrator.scheduler.instructions import Finish, Pause, Stop, Train
-from orchestrator.scheduler.state import IllegalRecord, Record, State
+from orchestrator.scheduler.instructions import Finish, Pause, Record, Stop, Train
+from orchestrator.scheduler.legality import IllegalRecord
+from orchestrator.scheduler.state import State
 from orchestrator.scheduler.trial import TRANSITIONS, Status
 from tests.scheduler.support import (
     checkpoint,

@@ -20,7 +20,8 @@ Build = Callable[[dict[str, Any]], Any]
 
 @pytest.fixture(scope="module")
 def data() -> Data:
-    return numbers()
+    """Two batches, one of them partial."""
+    return numbers(rows=20)
 
 
 def network(
@@ -90,7 +91,7 @@ CASES = {
     ),
     "scaled loss": fit_study(network(lambda: keras.optimizers.LossScaleOptimizer(adam()))),
     "not shuffled": fit_study(network(adam), fit={"shuffle": False}),
-    "weighted rows": fit_study(network(adam), fit={"sample_weight": np.linspace(0, 1, 50)}),
+    "weighted rows": fit_study(network(adam), fit={"sample_weight": np.linspace(0, 1, 20)}),
 }
 
 
@@ -197,10 +198,11 @@ def test_optimizers_beside_the_models_own(data: Data) -> None:
 
 def test_after_a_stop_within_an_epoch_there_are_the_best_weights(data: Data) -> None:
     """Such a trial has ended for good; from its file only the best epoch's weights can be had."""
-    first = train(fit_study(), assignment(4), data, FakeLink(stop_at=14))
+    first = train(fit_study(), assignment(4), data, FakeLink(stop_at=10))
     assert first.link.told[-1] == "saved 2, best 2"
     paused = train(fit_study(), assignment(2), data, FakeLink(["pause"]))
     assert unpack(first.link.last_content)["whole"] is None
+    first.link.stop_at = None
     second, unbroken = (
         train(fit_study(), after(trained, 3, max_epochs=3), data, trained.link) for trained in (first, paused)
     )

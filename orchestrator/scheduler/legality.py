@@ -1,0 +1,41 @@
+"""Whether a record can follow a state. Asked before anything is changed."""
+
+from typing import TYPE_CHECKING
+
+from orchestrator.scheduler.events import TrialEvent, TrialReported, WorkerJoined
+from orchestrator.scheduler.instructions import Record, Train
+from orchestrator.scheduler.trial import TRANSITIONS
+
+if TYPE_CHECKING:
+    from orchestrator.scheduler.state import State
+
+
+class IllegalRecord(Exception):
+    """A record that cannot follow the state; nothing was changed."""
+
+
+def is_current(state: "State", event: TrialEvent) -> bool:
+    """Whether the attempt that an event speaks of is the trial's present one; an earlier one was given up."""
+    if not 0 <= event.trial < len(state.trials):
+        raise IllegalRecord(f"{event}: there is no such trial")
+    attempt = state.trials[event.trial].attempt
+    if event.attempt > attempt:
+        raise IllegalRecord(f"{event}: attempt {attempt} is the last one begun")
+    return event.attempt == attempt
+
+
+def check(state: "State", record: Record) -> None:
+    if isinstance(record, Train) and record.worker not in state.workers:
+        raise IllegalRecord(f"{record}: there is no such worker")
+    if isinstance(record, WorkerJoined) and record.worker in state.workers:
+        raise IllegalRecord(f"{record}: the worker is there already")
+    if isinstance(record, TrialReported) and state.objective.name not in record.metrics:
+        raise IllegalRecord(f"{record}: the objective '{state.objective.name}' is not among the metrics")
+    number = record.assignment.trial if isinstance(record, Train) else getattr(record, "trial", None)
+    if number is None or (isinstance(record, Train) and number == len(state.trials)):
+        return
+    if not 0 <= number < len(state.trials):
+        raise IllegalRecord(f"{record}: trials are numbered in order, {len(state.trials)} is the next")
+    status = state.trials[number].status
+    if (status, type(record)) not in TRANSITIONS:
+        raise IllegalRecord(f"{record}: trial {number} is {status}")
