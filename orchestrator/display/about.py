@@ -45,9 +45,8 @@ class About:
 
 
 def first_lines(about: About, width: int) -> Iterator[str]:
-    yield " · ".join(
-        [f"orchestrator {__version__}", *(f"{name} {version}" for name, version in about.versions.items())]
-    )
+    versions = {"orchestrator": __version__, **about.versions}
+    yield cut(" · ".join(f"{name} {version}" for name, version in versions.items()), width)
     yield ""
     goal = "maximise" if about.objective.direction == "max" else "minimise"
     rows = {

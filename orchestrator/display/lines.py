@@ -60,7 +60,7 @@ class LinesDisplay(Display):
     def _time_left(self) -> str:
         busy, left = self.progress.busy_share, self.progress.seconds_left
         share = "" if busy is None else f" · busy {busy:.0%}"
-        return share if left is None else f"{share} · about {roughly(left)} left"
+        return share if left is None else f"{share} · {roughly(left)} left"
 
 
 def width() -> int:

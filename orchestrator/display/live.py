@@ -82,7 +82,7 @@ class LiveDisplay(Display):
         limit = self.about.settings.max_time
         most = "" if limit is None else f" of {clock(limit)}"
         left = self.progress.seconds_left
-        time_left = "" if left is None else f" · about {roughly(left)} left"
+        time_left = "" if left is None else f" · {roughly(left)} left"
         starting = "" if self.state.trials else " · the workers are starting"
         return f"{self.about.study} · {clock(self.progress.now)}{most}{time_left}{starting}"
 

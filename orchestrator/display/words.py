@@ -46,15 +46,15 @@ def roughly(seconds: float) -> str:
     """An estimate, without digits that nobody should believe.
 
     >>> roughly(3), roughly(47), roughly(100), roughly(5000)
-    ('less than 10 s', '50 s', '2 min', '1.4 h')
+    ('less than 10 s', 'about 50 s', 'about 2 min', 'about 1.4 h')
     """
     if seconds < 10:
         return "less than 10 s"
     if seconds < 55:
-        return f"{round(seconds, -1):.0f} s"
+        return f"about {round(seconds, -1):.0f} s"
     if seconds < 3600 - 30:
-        return f"{max(seconds / 60, 1):.0f} min"
-    return f"{seconds / 3600:.1f} h" if seconds < 86400 else f"{seconds / 86400:.1f} days"
+        return f"about {max(seconds / 60, 1):.0f} min"
+    return f"about {seconds / 3600:.1f} h" if seconds < 86400 else f"about {seconds / 86400:.1f} days"
 
 
 def shown_path(path: Path) -> str:

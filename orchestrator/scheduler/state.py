@@ -91,7 +91,7 @@ class State:
         self.last_loss = ""
         self.turnarounds = 0
         self.turnaround_seconds = 0.0
-        """How long workers took from one ended trial to the next, in sum."""
+        """How long workers were at trials that completed, in sum."""
 
     # What is known.
 
@@ -186,10 +186,10 @@ class State:
         self.lost.discard(trial.number)
         worker = self.workers[record.worker]
         if trial.number not in worker.queue:
+            worker.since = worker.since if worker.queue else self.now
             worker.queue.append(trial.number)
         self.idle.discard(worker.number)
         if not record.queued:
-            worker.since = self.now
             self._move(trial, TRANSITIONS[trial.status, Train])
 
     @_take.register
@@ -287,7 +287,7 @@ class State:
         """The worker is through with a trial; one that was stopped meanwhile stays so."""
         trial = self.trials[record.trial]
         worker = self.workers.get(trial.holder) if trial.holder is not None else None
-        if worker is not None:
+        if worker is not None and status is Status.COMPLETED and trial.status is Status.RUNNING:
             self.turnarounds += 1
             self.turnaround_seconds += self.now - worker.since
         self._let_go(trial)

@@ -28,7 +28,8 @@ def epochs(count: int, after_epoch: int = 0, *, seed: int = 5, size: int = 4, sh
 def test_an_epoch_is_all_rows_in_another_order() -> None:
     first, second = epochs(2)
     assert [len(batch) for batch in first] == [4, 4, 2]
-    assert sorted(sum(first, [])) == sorted(sum(second, [])) == list(range(ROWS))
+    for batches_of_rows in (first, second):
+        assert sorted(itertools.chain.from_iterable(batches_of_rows)) == list(range(ROWS))
     assert first != second
     assert epochs(1, seed=6)[0] != first
 

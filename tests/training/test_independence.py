@@ -53,7 +53,7 @@ def test_a_trial_that_spoils_the_global_state(data: Data) -> None:
         keras.config.set_image_data_format("channels_first")
         keras.config.set_max_epochs(1)
         random.seed(0)
-        np.random.seed(0)
+        np.random.seed(0)  # noqa: NPY002
         raise RuntimeError("spoilt")
 
     first = curve(data, seed=1)

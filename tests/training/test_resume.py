@@ -57,7 +57,7 @@ class Jitter(keras.callbacks.Callback):
     """Draws from Python's and NumPy's generators as each epoch begins."""
 
     def on_epoch_begin(self, epoch: int, logs: Any = None) -> None:
-        rate = 0.01 * (1 + random.random() + np.random.random())
+        rate = 0.01 * (1 + random.random() + np.random.random())  # noqa: NPY002
         self.model.optimizer.learning_rate = rate
 
 

@@ -1,0 +1,210 @@
+"""The laws, in random worlds: whatever happens in whatever order, with each stopper."""
+
+import tempfile
+from dataclasses import dataclass, field
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from orchestrator.draws import training_seed
+from orchestrator.driver import drive
+from orchestrator.journal import FORMAT, Header, Journal, read_journal
+from orchestrator.scheduler.events import CheckpointSaved, Event, TrialReported
+from orchestrator.scheduler.instructions import Discard, Instruction, Pause, Stop, Train
+from orchestrator.scheduler.state import Record, State
+from tests.scheduler.support import Brain, dump
+from tests.scheduler.world import Nature, World
+
+rates = st.sampled_from([0.0, 0.0, 0.02, 0.2])
+natures = st.builds(
+    Nature,
+    seed=st.integers(0, 2**32),
+    workers=st.integers(1, 4),
+    direction=st.sampled_from(["max", "min"]),
+    pace=st.sampled_from([0.0001, 0.01, 1.0, 5.0]),
+    loss=st.sampled_from([0.0, 0.0, 0.02, 0.1]),
+    failure=rates,
+    divergence=rates,
+    early_end=rates,
+    stop_request=st.sampled_from([0.0, 0.0, 0.01]),
+    saves=st.sampled_from([True, True, True, False]),
+)
+plans = st.fixed_dictionaries(
+    {
+        "trials": st.integers(1, 12),
+        "epochs": st.sampled_from([1, 3, 4, 9]),
+        "numbers": st.sampled_from([None, None, 5]),
+        "target": st.sampled_from([None, None, None, 0.9]),
+        "max_time": st.sampled_from([None, None, None, 20.0]),
+    }
+)
+
+
+@dataclass
+class Life:
+    """A run from its first to its last record."""
+
+    stopper: str
+    nature: Nature
+    plan: dict[str, Any]
+    records: list[Record] = field(default_factory=list)
+    moments: list[tuple[int, Any]] = field(default_factory=list)
+    """How many records there were at some moments, and all that the brain knew."""
+
+    def __post_init__(self) -> None:
+        self.brain = self.new_brain()
+        self.world = World(self.nature, self.brain.state.objective)
+        drive(self.brain, self.world, None, self._watch)
+
+    def new_brain(self) -> Brain:
+        return Brain(self.stopper, direction=self.nature.direction, seed=self.nature.seed, **self.plan)
+
+    @property
+    def state(self) -> State:
+        return self.brain.state
+
+    @cached_property
+    def read_back(self) -> list[Record]:
+        """The records, written to a journal and read from it."""
+        header = Header(
+            format=FORMAT,
+            study="world",
+            objective="val",
+            direction=self.nature.direction,
+            seed=self.nature.seed,
+            fingerprint="",
+            hyperparameters=["number"],
+            versions={},
+            started=0.0,
+            settings={},
+        )
+        with tempfile.TemporaryDirectory() as folder:
+            journal = Journal(Path(folder), header)
+            journal.append(self.records)
+            journal.close()
+            return list(read_journal(Path(folder))[1])
+
+    def _watch(self, records: list[Record]) -> None:
+        self.records += records
+        if len(self.records) // 40 > len(self.moments):
+            self.moments.append((len(self.records), dump(self.brain)))
+
+
+def every_trial_ends_exactly_once(life: Life) -> None:
+    state = State(life.state.objective)
+    ended: dict[int, str] = {}
+    for record in life.records:
+        state.apply(record)
+        now = {trial.number: str(trial.status) for trial in state.trials if trial.status.ended}
+        assert now.items() >= ended.items()
+        ended = now
+    assert len(ended) == len(state.trials) <= life.plan["trials"]
+
+
+def no_report_is_lost_or_counted_twice(life: Life) -> None:
+    state = State(life.state.objective)
+    latest: dict[tuple[int, int], TrialReported] = {}
+    ignored = 0
+    for record in life.records:
+        taken = state.apply(record)
+        if isinstance(record, TrialReported):
+            ignored += not taken
+            if taken:
+                latest[record.trial, record.epoch] = record
+    given = [event for event in life.world.delivered if isinstance(event, TrialReported)]
+    heard = [record for record in life.records if isinstance(record, TrialReported)]
+    assert dump(heard) == dump(given[: len(heard)]), "all but what came together with the end"
+    assert life.state.epochs_trained + ignored == len(heard)
+    for trial in life.state.trials:
+        assert [report.epoch for report in trial.curve] == list(range(1, trial.epoch + 1))
+        for report in trial.curve:
+            assert report.metrics is not None
+            assert dump(report.metrics) == dump(latest[trial.number, report.epoch].metrics)
+
+
+def the_fold_of_the_journal_is_the_state(life: Life) -> None:
+    folded = life.new_brain()
+    folded.fold(life.read_back)
+    assert dump(folded) == dump(life.brain)
+
+
+def the_facts_alone_give_the_same_decisions(life: Life) -> None:
+    anew = life.new_brain()
+    assert decisions(anew, life.read_back) == [step for step in life.records if isinstance(step, Instruction)]
+    assert dump(anew) == dump(life.brain)
+
+
+def a_run_folded_in_its_midst_goes_on_as_it_did(life: Life) -> None:
+    for count, known in life.moments:
+        resumed = life.new_brain()
+        resumed.fold(life.read_back[:count])
+        assert dump(resumed) == known
+        rest = [step for step in life.records[count:] if isinstance(step, Instruction)]
+        assert decisions(resumed, life.read_back[count:]) == rest
+
+
+def decisions(brain: Brain, records: list[Record]) -> list[Instruction]:
+    return [step for event in records if isinstance(event, Event) for step in brain.handle(event)]
+
+
+def configurations_and_seeds_depend_on_seed_and_trial_alone(life: Life) -> None:
+    for step in life.records:
+        if isinstance(step, Train):
+            trial = step.assignment.trial
+            assert step.assignment.configuration == {"number": trial}
+            assert step.assignment.seed == training_seed(life.nature.seed, trial)
+
+
+def every_decision_on_a_trial_has_a_reason(life: Life) -> None:
+    assert all(step.reason for step in life.records if isinstance(step, Train | Pause | Stop))
+    assert all(trial.reason for trial in life.state.trials)
+
+
+def what_is_left_on_disk_is_the_first_rows_checkpoint(life: Life) -> None:
+    saved = {record.checkpoint.name for record in life.records if isinstance(record, CheckpointSaved)}
+    discarded = [record.checkpoint.name for record in life.records if isinstance(record, Discard)]
+    assert len(set(discarded)) == len(discarded) and saved.issuperset(discarded)
+    kept = [trial for trial in life.state.trials if trial.checkpoint is not None]
+    assert len(kept) <= 1 and life.state.useless == {}
+    best = life.state.best
+    if best is not None and life.nature.saves and not life.state.held:
+        assert [best] == kept
+        assert best.checkpoint is not None and best.best is not None
+        assert best.checkpoint.best_epoch == best.best.epoch and best.safe_score == best.score
+
+
+def the_outcome_says_how_it_went(life: Life) -> None:
+    finished = life.state.finished
+    assert finished is not None and finished.reason
+    quiet = life.nature.loss == life.nature.failure == life.nature.stop_request == 0
+    if quiet and life.plan["max_time"] is None:
+        assert finished.outcome == ("done" if life.state.best is not None else "failed")
+    if finished.outcome == "done":
+        assert life.state.best is not None
+
+
+LAWS = [
+    every_trial_ends_exactly_once,
+    no_report_is_lost_or_counted_twice,
+    the_fold_of_the_journal_is_the_state,
+    the_facts_alone_give_the_same_decisions,
+    a_run_folded_in_its_midst_goes_on_as_it_did,
+    configurations_and_seeds_depend_on_seed_and_trial_alone,
+    every_decision_on_a_trial_has_a_reason,
+    what_is_left_on_disk_is_the_first_rows_checkpoint,
+    the_outcome_says_how_it_went,
+]
+
+
+@pytest.mark.parametrize("stopper", ["none", "asha", "median"])
+@settings(max_examples=60, deadline=None)
+@given(natures, plans)
+def test_the_laws_hold(stopper: str, nature: Nature, plan: dict[str, Any]) -> None:
+    """The run comes to its end (or the world says why not), `Brain` validates its state after every record, and then:"""
+    life = Life(stopper, nature, plan)
+    for law in LAWS:
+        law(life)

@@ -1,0 +1,294 @@
+"""A world in which everything that can happen does: a backend whose workers train, fail, diverge, die and join at random.
+
+A worker does what a real one does (`orchestrator.workers`, `orchestrator.training.progress`): commands in order, stops
+that overtake them, one answer awaited at the end of an assignment. It asserts that the commands make sense.
+"""
+
+from collections import deque
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from math import inf, isfinite, nan
+from random import Random
+
+from orchestrator.assignment import Assignment, Checkpoint
+from orchestrator.objective import Objective
+from orchestrator.scheduler.events import (
+    CheckpointSaved,
+    Event,
+    RunStarted,
+    StopRequested,
+    TimeReached,
+    TrialCompleted,
+    TrialDiverged,
+    TrialFailed,
+    TrialReleased,
+    TrialReported,
+    WorkerJoined,
+    WorkerLost,
+)
+from orchestrator.scheduler.instructions import Discard, Instruction, Pause, Stop, Train, WakeAt
+
+MOST_STEPS = 20_000
+
+
+@dataclass(frozen=True)
+class Nature:
+    """How a world is; the rates are for each step of a worker."""
+
+    seed: int = 0
+    workers: int = 2
+    direction: str = "max"
+    pace: float = 1.0
+    """Seconds that a step takes at most."""
+    loss: float = 0.0
+    failure: float = 0.0
+    divergence: float = 0.0
+    early_end: float = 0.0
+    stop_request: float = 0.0
+    saves: bool = True
+    """Not so a loop of the user's own that saves nothing."""
+
+
+@dataclass
+class Training:
+    """One trial in a worker's memory."""
+
+    assignment: Assignment
+    epoch: int
+    best_epoch: int = 0
+    best_score: float = -inf
+    asks: bool = False
+    """It is at the end of its assignment and waits for what follows."""
+
+    @property
+    def key(self) -> tuple[int, int]:
+        return self.assignment.trial, self.assignment.attempt
+
+
+@dataclass
+class Worker:
+    number: int
+    inbox: deque[Train | Pause] = field(default_factory=deque)
+    outbox: deque[Event] = field(default_factory=deque)
+    stopped: set[tuple[int, int]] = field(default_factory=set)
+    over: set[tuple[int, int]] = field(default_factory=set)
+    """Attempts that ended here."""
+    training: Training | None = None
+
+    def can_work(self) -> bool:
+        if self.training is None:
+            return bool(self.inbox)
+        if not self.training.asks or self.training.key in self.stopped:
+            return True
+        return bool(self.inbox) and key_of(self.inbox[0]) == self.training.key
+
+
+def key_of(command: Train | Pause) -> tuple[int, int]:
+    step = command.assignment if isinstance(command, Train) else command
+    return step.trial, step.attempt
+
+
+class World:
+    def __init__(self, nature: Nature, objective: Objective) -> None:
+        self.nature = nature
+        self.objective = objective
+        self.random = Random(nature.seed)
+        self.now = 0.0
+        self.workers: dict[int, Worker] = {}
+        self.files: dict[str, tuple[int, float]] = {}
+        """Checkpoints that exist: best epoch and its score, by name."""
+        self.delivered: list[Event] = []
+        self._own: list[Event] = [RunStarted(at=0.0)]
+        self._late: deque[Event] = deque()
+        """Words of workers that are known to be lost."""
+        self._born = 0
+        self._wake_at: float | None = None
+        self._steps = 0
+
+    # As a backend.
+
+    def wait(self) -> Sequence[Event]:
+        while not (heard := self._heard()):
+            self._steps += 1
+            assert self._steps < MOST_STEPS, "the run does not come to its end"
+            self._happen()
+        self.delivered += heard
+        return heard
+
+    def carry_out(self, instructions: Sequence[Instruction]) -> None:
+        for instruction in instructions:
+            match instruction:
+                case Train() | Pause() if instruction.worker in self.workers:
+                    self.workers[instruction.worker].inbox.append(instruction)
+                case Stop() if instruction.worker in self.workers:
+                    self.workers[instruction.worker].stopped.add((instruction.trial, instruction.attempt))
+                case Discard():
+                    del self.files[instruction.checkpoint.name]
+                case WakeAt():
+                    self._wake_at = instruction.time
+
+    def _heard(self) -> list[Event]:
+        events, self._own = self._own, []
+        for worker in self.workers.values():
+            if worker.outbox and self.random.random() < 0.5:
+                count = self.random.randint(1, len(worker.outbox))
+                events += [worker.outbox.popleft() for _ in range(count)]
+        if self._late and self.random.random() < 0.3:
+            events.append(self._late.popleft())
+        if self._wake_at is not None and self.now >= self._wake_at:
+            self._wake_at = None
+            events.append(TimeReached(at=self.now))
+        return events
+
+    # What happens next.
+
+    def _happen(self) -> None:
+        self.now += self.nature.pace * self.random.random()
+        if len(self.workers) < self.nature.workers and self.random.random() < 0.5:
+            self._join()
+        elif self.workers and self.random.random() < self.nature.loss:
+            self._lose(self.random.choice(list(self.workers.values())))
+        elif self.random.random() < self.nature.stop_request:
+            self._own.append(StopRequested(at=self.now, reason="somebody wants it"))
+        elif ready := [worker for worker in self.workers.values() if worker.can_work()]:
+            self._work(self.random.choice(ready))
+        elif not any(worker.outbox for worker in self.workers.values()) and len(self.workers) == self.nature.workers:
+            assert self._wake_at is not None, "everybody waits for somebody else"
+            self.now = max(self.now, self._wake_at)
+
+    def _join(self) -> None:
+        self.workers[self._born] = Worker(self._born)
+        self._own.append(WorkerJoined(at=self.now, worker=self._born, node="a"))
+        self._born += 1
+
+    def _lose(self, worker: Worker) -> None:
+        del self.workers[worker.number]
+        if self.random.random() < 0.5:
+            self._late += worker.outbox
+        self._own.append(WorkerLost(at=self.now, worker=worker.number, reason="its node died"))
+
+    def _work(self, worker: Worker) -> None:
+        training = worker.training
+        if training is None:
+            self._begin(worker, worker.inbox.popleft())
+        elif training.key in worker.stopped:
+            self._stop(worker, training)
+        elif not training.asks:
+            self._train(worker, training)
+        else:
+            self._answer(worker, training, worker.inbox.popleft())
+
+    # A worker's work.
+
+    def _begin(self, worker: Worker, command: Train | Pause) -> None:
+        key = key_of(command)
+        if isinstance(command, Pause):
+            assert key in worker.over, f"{command}: the worker does not have the trial"
+            return
+        assignment = command.assignment
+        assert assignment.after_epoch < assignment.to_epoch or assignment.after_epoch == assignment.max_epochs
+        if assignment.after_epoch > 0 and assignment.start is None:
+            assert key in worker.over, f"{command}: the worker does not have the trial in its memory"
+            return
+        worker.over.discard(key)
+        training = worker.training = Training(assignment, assignment.after_epoch)
+        if assignment.start is not None:
+            assert assignment.start.epoch == assignment.after_epoch
+            training.best_epoch, training.best_score = self.files[assignment.start.name]
+        if key in worker.stopped:
+            self._end(worker, training, TrialReleased(at=self.now, **self._identity(training)))
+        elif assignment.after_epoch >= assignment.max_epochs:
+            self._complete(worker, training)
+
+    def _train(self, worker: Worker, training: Training) -> None:
+        if self._chance(self.nature.failure):
+            self._fail(worker, training)
+            return
+        epoch = training.epoch + 1
+        fate = self.random.choice(["value", "loss", "within"]) if self._chance(self.nature.divergence) else ""
+        if fate != "within":
+            self._report(worker, training, nan if fate == "value" else None, loss=nan if fate == "loss" else 1.0)
+        if fate:
+            reason = f"{fate} became nan"
+            self._end(worker, training, TrialDiverged(at=self.now, **self._identity(training), epoch=epoch, reason=reason))
+        elif training.epoch == training.assignment.max_epochs or self._chance(self.nature.early_end):
+            self._complete(worker, training)
+        elif training.epoch == training.assignment.to_epoch:
+            training.asks = True
+        elif self._chance(0.2):
+            self._save(worker, training, training.epoch)
+
+    def _report(self, worker: Worker, training: Training, value: float | None, loss: float) -> None:
+        training.epoch += 1
+        trial, attempt = training.key
+        draw = Random(f"{self.nature.seed} {trial} {training.epoch} {attempt}")
+        metrics = {"val": round(draw.random(), 1) if value is None else value, "loss": loss}
+        worker.outbox.append(
+            TrialReported(
+                at=self.now, **self._identity(training), epoch=training.epoch, metrics=metrics, seconds=draw.random()
+            )
+        )
+        score = self.objective.score(metrics)
+        if isfinite(score) and isfinite(loss) and score > training.best_score:
+            training.best_epoch, training.best_score = training.epoch, score
+
+    def _answer(self, worker: Worker, training: Training, command: Train | Pause) -> None:
+        training.asks = False
+        if isinstance(command, Train):
+            assert command.assignment.after_epoch == training.epoch, "it goes on where it is"
+            training.assignment = command.assignment
+        elif self._chance(self.nature.failure):
+            self._fail(worker, training)
+        else:
+            self._save(worker, training, training.epoch)
+            self._end(worker, training, TrialReleased(at=self.now, **self._identity(training)))
+
+    def _stop(self, worker: Worker, training: Training) -> None:
+        """Between epochs the last one can be saved, within one only the best."""
+        if self._may_be_best(training):
+            self._save(worker, training, training.epoch if training.asks else training.best_epoch)
+        self._end(worker, training, TrialReleased(at=self.now, **self._identity(training)))
+
+    def _complete(self, worker: Worker, training: Training) -> None:
+        if self._may_be_best(training):
+            self._save(worker, training, training.epoch)
+        self._end(worker, training, TrialCompleted(at=self.now, **self._identity(training), reason="trained enough"))
+
+    def _fail(self, worker: Worker, training: Training) -> None:
+        where = f"study.py:{self.random.randint(1, 3)}"
+        failed = TrialFailed(
+            at=self.now,
+            **self._identity(training),
+            error="ValueError",
+            message="no luck",
+            where=where,
+            traceback="…",
+            bad_study=self._chance(0.03),
+        )
+        self._end(worker, training, failed)
+
+    def _may_be_best(self, training: Training) -> bool:
+        above = training.assignment.keep_above
+        return training.best_epoch > 0 and (above is None or training.best_score >= above)
+
+    def _save(self, worker: Worker, training: Training, epoch: int) -> None:
+        if self.nature.saves and training.best_epoch > 0:
+            trial, attempt = training.key
+            name = f"trial-{trial}-attempt-{attempt}-epoch-{epoch}"
+            checkpoint = Checkpoint(
+                name=name, trial=trial, epoch=epoch, best_epoch=training.best_epoch, bytes=1, sha256=""
+            )
+            self.files[name] = training.best_epoch, training.best_score
+            worker.outbox.append(CheckpointSaved(at=self.now, trial=trial, attempt=attempt, checkpoint=checkpoint))
+
+    def _end(self, worker: Worker, training: Training, word: Event) -> None:
+        worker.outbox.append(word)
+        worker.over.add(training.key)
+        worker.training = None
+
+    def _identity(self, training: Training) -> dict[str, int]:
+        trial, attempt = training.key
+        return {"trial": trial, "attempt": attempt}
+
+    def _chance(self, rate: float) -> bool:
+        return self.random.random() < rate
