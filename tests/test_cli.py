@@ -279,14 +279,38 @@ def test_studies_are_listed_with_what_they_are(capsys):
     assert any(line.startswith("digits_mlp  ") and len(line) > 20 for line in capsys.readouterr().out.splitlines())
 
 
-def test_a_reader_that_has_seen_enough_is_no_error(tmp_path):
-    simulated(tmp_path, trials=5, epochs=3)
+def unread(*arguments):
+    """In a process whose output nobody reads."""
     reading, writing = os.pipe()
     os.close(reading)
-    arguments = [sys.executable, "-m", "orchestrator", "leaderboard", str(tmp_path), "--format", "csv"]
-    done = subprocess.run(arguments, stdout=writing, stderr=subprocess.PIPE, timeout=60)
-    os.close(writing)
-    assert done.stderr == b""
+    try:
+        return subprocess.run([sys.executable, *arguments], stdout=writing, stderr=subprocess.PIPE, timeout=60)
+    finally:
+        os.close(writing)
+
+
+def test_a_reader_that_has_seen_enough_is_no_error(tmp_path):
+    simulated(tmp_path, trials=5, epochs=3)
+    assert unread("-m", "orchestrator", "leaderboard", str(tmp_path)).stderr == b""
+
+
+def test_a_run_goes_on_when_nobody_reads_any_more():
+    code = """
+import sys
+from types import ModuleType, SimpleNamespace
+from orchestrator.cli import main
+
+def launch(display):
+    display.say("unread")
+    display.say("unread")
+    return SimpleNamespace(exit_code=7)
+
+stub = sys.modules["orchestrator.run"] = ModuleType("orchestrator.run")
+stub.launch = launch
+sys.exit(main(["launch"]))
+"""
+    done = unread("-c", code)
+    assert (done.returncode, done.stderr) == (7, b"")
 
 
 def test_a_terminal_that_knows_few_characters(tmp_path):

@@ -6,6 +6,7 @@ import math
 import pandas as pd
 import pytest
 
+from orchestrator import tables
 from orchestrator.errors import UserError
 from orchestrator.journal import FILE
 from orchestrator.leaderboard import RESERVED, format_table, leaderboard, read_leaderboard, read_state, write_csv
@@ -158,6 +159,12 @@ def test_metrics_are_those_of_the_best_epoch_and_may_be_missing():
     assert column(frame, "other") == [None, None]
 
 
+def test_metrics_keep_their_places_while_ranks_change():
+    brain = begun("none", workers=2, trials=2, epochs=3)
+    brain.tell(reported(0, 1, 0.1, loss=1.0), reported(1, 1, 0.9, other=2.0))
+    assert list(frame_of(brain))[len(RESERVED) + 1 :] == ["val", "loss", "other"]
+
+
 # Files.
 
 
@@ -251,6 +258,13 @@ def test_json_has_null_for_what_is_missing():
     assert first["score"] == 0.1234567890123
     assert (first["big"], first["other"], first["number"], first["status"]) == ("inf", None, 0, "running")
     assert second["rank"] is second["score"] is second["val"] is None
+
+
+def test_plain_values_are_what_json_can_have():
+    assert tables.plain({"a": [NAN, math.inf, (1, -math.inf)], "b": None}) == {
+        "a": [None, "inf", [1, "-inf"]],
+        "b": None,
+    }
 
 
 def test_top_cuts_every_layout():

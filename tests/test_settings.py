@@ -42,6 +42,7 @@ def test_a_wrong_value_that_is_overruled_does_no_harm():
         ("gpus_per_trial", 0, 0.0),
         ("gpus_per_trial", np.float32(0.25), 0.25),
         ("gpus_per_trial", 1 / 6, 0.1666),
+        ("gpus_per_trial", 0.57, 0.57),
         ("gpus_per_trial", 4, 4.0),
         ("max_time", 90, 90.0),
         ("max_time", "90", 90.0),

@@ -2,7 +2,8 @@
 
 Everything but the clock follows from the state; nothing here looks at more trials than are running.
 
-- Busy share: of the worker-seconds since the first assignment, those in which a worker had a trial in its queue.
+- Busy share: of the workers' seconds, those in which they had a trial in their queue. The first worker to join gets one
+  at once, so nothing from before the first assignment counts.
 - Epochs to begin: for each trial that is not begun the mean number of epochs that went into those begun before and not
   running (any more, or at the moment).
 - Time left: these epochs at the mean rate since the first assignment, then as long as the trial that is farthest from
@@ -49,9 +50,8 @@ class Progress:
         self._heard = self._clock()
         if self._began is None and self.state.trials:
             self._began = now
-        if self._began is not None:
-            self._workers = len(self.state.workers)
-            self._busy = self._workers - len(self.state.idle)
+        self._workers = len(self.state.workers)
+        self._busy = self._workers - len(self.state.idle)
 
     @property
     def now(self) -> float:
@@ -62,7 +62,7 @@ class Progress:
 
     @property
     def busy_share(self) -> float | None:
-        """From 0 to 1; None before the first assignment."""
+        """From 0 to 1; None before there is a worker."""
         since = self.now - self._last
         worker_seconds = self._worker_seconds + since * self._workers
         return (self._busy_seconds + since * self._busy) / worker_seconds if worker_seconds > 0 else None

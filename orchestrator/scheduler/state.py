@@ -161,7 +161,7 @@ class State:
     def _lose(self, trial: Trial, record: WorkerLost, *, blame: bool) -> None:
         trial.attempt += 1
         self._let_go(trial)
-        self._rescore(trial, cut_after=trial.checkpoint.epoch if trial.checkpoint else 0)
+        self._withdraw_unsaved(trial)
         trial.losses += blame
         if blame and trial.status is Status.RUNNING and trial.losses >= MOST_LOSSES:
             self._end(trial, Status.FAILED, f"its worker was lost {trial.losses} times: {record.reason}")
@@ -293,6 +293,8 @@ class State:
         self._let_go(trial)
         if TRANSITIONS[trial.status, type(record)] is status:
             self._end(trial, status, reason)
+        elif status is not Status.COMPLETED:
+            self._withdraw_unsaved(trial)
 
     def _let_go(self, trial: Trial) -> None:
         self._leave_queue(trial)
@@ -321,6 +323,10 @@ class State:
                 self.ranking.discard((-before, trial.number))
             if trial.score is not None:
                 self.ranking.add((-trial.score, trial.number))
+
+    def _withdraw_unsaved(self, trial: Trial) -> None:
+        """What was learned since the last checkpoint is lost, and a best epoch among it."""
+        self._rescore(trial, cut_after=trial.checkpoint.epoch if trial.checkpoint else 0)
 
     def _unrank(self, trial: Trial) -> None:
         if trial.score is not None:

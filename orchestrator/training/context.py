@@ -130,7 +130,8 @@ class Context:
 def _number(value: Any) -> float | None:
     """Also of tensors and variables without dimensions."""
     try:
-        array = np.asarray(value)
+        in_numpy = getattr(value, "numpy", None)
+        array = np.asarray(in_numpy() if callable(in_numpy) else value)
         return None if array.ndim or array.dtype.kind not in "biufV" else float(array)
-    except (TypeError, ValueError, NotImplementedError):
+    except (AttributeError, NotImplementedError, TypeError, ValueError):
         return None

@@ -13,7 +13,7 @@ State = dict[str, Any]
 
 
 def values(variables: Iterable[Any]) -> Values:
-    return [keras.ops.convert_to_numpy(variable) for variable in variables]
+    return [np.asarray(tf.convert_to_tensor(variable).numpy()) for variable in variables]
 
 
 def set_values(variables: Sequence[Any], arrays: Sequence[NDArray[Any]], owner: str) -> None:

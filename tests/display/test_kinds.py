@@ -13,7 +13,7 @@ from orchestrator.display.quiet import QuietDisplay
 from orchestrator.errors import UserError
 from orchestrator.settings import Settings
 from tests.display.support import Shown
-from tests.scheduler.support import begun, failed, joined, lost, reported, stop_requested
+from tests.scheduler.support import begun, failed, joined, lost, released, reported, stop_requested
 from tests.simulated_runs import SimulatedRun, curve
 
 
@@ -108,6 +108,16 @@ def test_json_tells_a_trial_that_ended_with_its_worker():
             shown.display.watch([event])
     (event,) = of(shown.events, "trial_ended")
     assert (event["trial"], event["status"], event["score"]) == (0, "failed", None)
+
+
+def test_json_tells_the_end_of_a_trial_once():
+    shown = Shown(EventsDisplay)
+    brain = begun("none", workers=1, trials=2, epochs=3)
+    shown.display.open(SimulatedRun(Settings(trials=2, epochs=3)).about(), brain.state)
+    for event in (reported(0, 1, 0.5), stop_requested(), reported(0, 2, 0.6), released(0)):
+        shown.display.watch([event, *brain.tell(event)])
+    (event,) = of(shown.events, "trial_ended")
+    assert (event["trial"], event["status"]) == (0, "stopped")
 
 
 @pytest.mark.parametrize("size", [(100, 30), (80, 24), (80, 12), (60, 9), (40, 6), (20, 3)])

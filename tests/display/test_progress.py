@@ -71,8 +71,22 @@ def test_the_time_left_is_an_estimate_that_can_be_relied_on(stopper):
 
 
 def test_the_time_left_is_at_most_what_the_limit_leaves():
-    run = simulated(trials=40, epochs=9)
-    for settings in (Settings(trials=None, max_time=1e6), Settings(trials=40, epochs=9, max_time=run.state.now)):
-        progress = Progress(run.state, settings, lambda: 0.0)
-        assert progress.seconds_left in (1e6 - run.state.now, None)
-    assert Progress(run.state, Settings(trials=None, target=2.0), lambda: 0.0).seconds_left is None
+    brain = begun("none", workers=1, trials=8, epochs=1)
+    kinds = {
+        "work": Settings(trials=8, epochs=1),
+        "either": Settings(trials=8, epochs=1, max_time=60.0),
+        "time": Settings(trials=None, epochs=1, max_time=60.0),
+        "neither": Settings(trials=None, epochs=1, target=2.0),
+    }
+    each = {name: Progress(brain.state, settings, lambda: 0.0) for name, settings in kinds.items()}
+
+    def left():
+        return {name: progress.seconds_left for name, progress in each.items()}
+
+    assert left() == {"work": None, "either": None, "time": 60.0, "neither": None}
+    for trial in range(5):
+        for event in (reported(trial, 1, 0.5, at=10 * (trial + 1)), completed(trial, at=10 * (trial + 1))):
+            brain.tell(event)
+            for progress in each.values():
+                progress.take([event])
+    assert left() == {"work": 30.0, "either": 10.0, "time": 10.0, "neither": None}
