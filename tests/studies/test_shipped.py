@@ -55,7 +55,7 @@ def test_listing_imports_nothing_heavy() -> None:
 
 
 def test_digits_are_kept_apart() -> None:
-    data = check_data(study.data())  # type: ignore[misc]
+    data = check_data(study.data())
     assert data.test is not None
     pairs = (data.train, data.validation, data.test)
     assert [len(y) for _, y in pairs] == [1078, 359, 360]
@@ -72,7 +72,7 @@ def test_digits_can_be_read(configuration: dict[str, Any]) -> None:
     from tests.training.support import assignment, train
 
     study.space.check(configuration)
-    done = train(study, assignment(5, max_epochs=5, configuration=configuration), check_data(study.data()))  # type: ignore[misc]
+    done = train(study, assignment(5, max_epochs=5, configuration=configuration), check_data(study.data()))
     assert done.ending == Completed("reached epoch 5")
     assert max(metrics["val_accuracy"] for metrics in done.link.curve.values()) > 0.9
     assert done.link.curve[3]["learning_rate"] == pytest.approx(

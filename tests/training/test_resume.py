@@ -90,8 +90,6 @@ CASES = {
         network(lambda: keras.optimizers.AdamW(0.02, use_ema=True, ema_overwrite_frequency=3))
     ),
     "scaled loss": fit_study(network(lambda: keras.optimizers.LossScaleOptimizer(adam()))),
-    "not shuffled": fit_study(network(adam), fit={"shuffle": False}),
-    "weighted rows": fit_study(network(adam), fit={"sample_weight": np.linspace(0, 1, 20)}),
 }
 
 
