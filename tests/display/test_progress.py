@@ -7,7 +7,7 @@ from orchestrator.display.progress import Progress
 from orchestrator.settings import Settings
 from tests.display.support import Clock
 from tests.scheduler.support import begun, completed, joined, lost, reported
-from tests.simulated_runs import SimulatedRun, simulated
+from tests.simulated_runs import SimulatedRun
 
 
 def test_the_examples_of_words_hold():
@@ -83,6 +83,8 @@ def test_the_time_left_is_at_most_what_the_limit_leaves():
     def left():
         return {name: progress.seconds_left for name, progress in each.items()}
 
+    for progress in each.values():
+        progress.take([joined(0)])
     assert left() == {"work": None, "either": None, "time": 60.0, "neither": None}
     for trial in range(5):
         for event in (reported(trial, 1, 0.5, at=10 * (trial + 1)), completed(trial, at=10 * (trial + 1))):

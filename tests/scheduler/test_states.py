@@ -215,11 +215,22 @@ def test_reports_after_a_stop_are_kept() -> None:
     assert state.best is trial and trial.checkpoint == checkpoint(0, 2)
 
 
-def test_a_stopped_trial_stays_so_whatever_its_last_words_are() -> None:
-    for words in (completed(0), diverged(0), failed(0)):
-        state = folded(*BEGUN, stop(0), words)
-        assert (state.trials[0].status, state.trials[0].reason, state.trials[0].score) == ("stopped", "to end", 0.5)
-        assert state.held == set()
+@pytest.mark.parametrize(
+    ("last_word", "score"),
+    [
+        pytest.param(completed(0), 0.5, id="completed"),
+        pytest.param(released(0), 0.5, id="released"),
+        pytest.param(diverged(0), None, id="diverged: its weights are lost"),
+        pytest.param(failed(0), None, id="failed: its weights are lost"),
+        pytest.param(lost(0), None, id="lost: its weights are lost"),
+    ],
+)
+def test_a_stopped_trial_stays_so_whatever_its_last_words_are(last_word: Record, score: float | None) -> None:
+    state = folded(*BEGUN, stop(0), last_word)
+    assert (state.trials[0].status, state.trials[0].reason, state.trials[0].score) == ("stopped", "to end", score)
+    assert state.held == set()
+    state = folded(*BEGUN, saved(0, 1), reported(0, 2, 0.3), stop(0), last_word)
+    assert state.trials[0].score == 0.5, "those are in the checkpoint"
 
 
 def test_after_the_end_nothing_follows() -> None:

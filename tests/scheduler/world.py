@@ -123,7 +123,7 @@ class World:
                 case Stop() if instruction.worker in self.workers:
                     self.workers[instruction.worker].stopped.add((instruction.trial, instruction.attempt))
                 case Discard():
-                    del self.files[instruction.checkpoint.name]
+                    self.files.pop(instruction.checkpoint.name, None)
                 case WakeAt():
                     self._wake_at = instruction.time
 
@@ -192,12 +192,13 @@ class World:
             return
         worker.over.discard(key)
         training = worker.training = Training(assignment, assignment.after_epoch)
+        if key in worker.stopped:
+            self._end(worker, training, TrialReleased(at=self.now, **self._identity(training)))
+            return
         if assignment.start is not None:
             assert assignment.start.epoch == assignment.after_epoch
             training.best_epoch, training.best_score = self.files[assignment.start.name]
-        if key in worker.stopped:
-            self._end(worker, training, TrialReleased(at=self.now, **self._identity(training)))
-        elif assignment.after_epoch >= assignment.max_epochs:
+        if assignment.after_epoch >= assignment.max_epochs:
             self._complete(worker, training)
 
     def _train(self, worker: Worker, training: Training) -> None:
