@@ -89,7 +89,12 @@ def launch(words: tuple[str, ...], quiet: bool, as_json: bool, **options: Any) -
     from orchestrator.display import make_display
     from orchestrator.run import launch as launch_study
 
-    return launch_study(*words, display=make_display(quiet=quiet, as_json=as_json), **settings).exit_code
+    display = make_display(quiet=quiet, as_json=as_json)
+    try:
+        return launch_study(*words, display=display, **settings).exit_code
+    except BrokenPipeError as error:
+        # Displays fall silent by themselves, so it is none of ours; click would end without a word on it.
+        raise RuntimeError("the run was torn off") from error
 
 
 def _check_launch(words: Sequence[str], settings: dict[str, Any], *, contradiction: bool) -> None:
@@ -163,21 +168,13 @@ def studies() -> None:
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Carry out a command line and return the exit code. Mistakes are told in lines, never in a traceback."""
+    """Carry out a command line and return the exit code. Mistakes are told in lines, never in a traceback.
+
+    When whoever reads has seen enough (`| head`), click ends the command without a word, and displays fall silent.
+    """
     for stream in (sys.stdout, sys.stderr):
         if hasattr(stream, "reconfigure"):
             stream.reconfigure(errors="replace")
-    code = _carried_out(arguments)
-    try:
-        if sys.stdout is not None:
-            sys.stdout.flush()
-    except BrokenPipeError:
-        # Whoever reads has seen enough (`| head`); what is still buffered must not complain at exit either.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-    return code
-
-
-def _carried_out(arguments: Sequence[str] | None) -> int:
     try:
         return commands.main(arguments, prog_name=PROGRAM, standalone_mode=False) or 0
     except UserError as error:
@@ -188,8 +185,6 @@ def _carried_out(arguments: Sequence[str] | None) -> int:
         return _complain([f"{line.rstrip('.')} (see {command} --help)"], error.exit_code)
     except click.ClickException as error:
         return _complain([error.format_message()], error.exit_code)
-    except BrokenPipeError:
-        return 0
     except (KeyboardInterrupt, click.Abort):
         return _complain(["interrupted"], INTERRUPTED)
 

@@ -115,6 +115,7 @@ def launch(
                     cluster=_summary(cluster),
                     versions=_versions(),
                 )
+                display.open(about, scheduler.state)
                 with _working(about, loaded, source) as pool:
                     _drive(scheduler, pool, about, display, interruptions)
     finally:
@@ -150,7 +151,6 @@ def _drive(scheduler: Scheduler, pool: Pool, about: About, display: Display, int
     backend = RayBackend(pool, run_dir)
     journal = Journal(run_dir, _header(about))
     interruptions.ask = backend.request_stop
-    display.open(about, state)
     try:
         drive(scheduler, backend, journal, display.watch)
         if state.best is not None:

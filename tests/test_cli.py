@@ -181,6 +181,12 @@ def test_errors_are_told_in_lines(launched, capsys, error, code, lines):
     assert [line for line in complaints(capsys) if line] == lines
 
 
+def test_a_pipe_that_breaks_inside_a_run_is_not_passed_over(launched):
+    launched.error = BrokenPipeError()
+    with pytest.raises(RuntimeError, match="torn off"):
+        cli.main(["launch"])
+
+
 def test_all_that_is_wrong_is_told_at_once(launched, capsys):
     arguments = "launch --trails 5 --epohcs=3 --trials 0 --seed x --gpus-per-trial 1.5 --stopper ahsa --quiet --json"
     assert cli.main(arguments.split()) == 2

@@ -2,6 +2,7 @@
 
 import logging
 import os
+import socket
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -15,6 +16,7 @@ from orchestrator.errors import UserError
 from orchestrator.workers.resources import Node
 
 SECONDS_TO_END = 10.0
+SECONDS_TO_ANSWER = 5.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,6 +65,7 @@ def _init(address: str | None) -> None:
         ray.init(address="local", include_dashboard=True, **quiet)
         return
     # Nodes that do not have the product get it from here.
+    _check_reachable(address)
     packages = [str(Path(__file__).parents[1]), str(Path(__file__).parents[2] / "search_spaces")]
     try:
         ray.init(address=address, runtime_env={"py_modules": packages}, **quiet)
@@ -71,6 +74,21 @@ def _init(address: str | None) -> None:
         raise UserError(
             f"there is no Ray cluster to join at address '{address}': {first} "
             "(check --address and RAY_ADDRESS; a cluster with token authentication needs RAY_AUTH_MODE=token)"
+        ) from error
+
+
+def _check_reachable(address: str) -> None:
+    """Ray itself tries for minutes."""
+    if address.startswith("ray://"):
+        raise UserError(f"address '{address}' is one of Ray Client, which is not supported: use HOST:6379, or auto")
+    host, separator, port = address.rpartition(":")
+    if address == "auto" or not separator:
+        return
+    try:
+        socket.create_connection((host.strip("[]"), int(port)), timeout=SECONDS_TO_ANSWER).close()
+    except (OSError, ValueError) as error:
+        raise UserError(
+            f"there is no Ray cluster to join at address '{address}': {error} (check --address and RAY_ADDRESS)"
         ) from error
 
 

@@ -123,7 +123,7 @@ class World:
                 case Stop() if instruction.worker in self.workers:
                     self.workers[instruction.worker].stopped.add((instruction.trial, instruction.attempt))
                 case Discard():
-                    self.files.pop(instruction.checkpoint.name, None)
+                    del self.files[instruction.checkpoint.name]
                 case WakeAt():
                     self._wake_at = instruction.time
 
@@ -247,7 +247,7 @@ class World:
     def _stop(self, worker: Worker, training: Training) -> None:
         """Between epochs the last one can be saved, within one only the best."""
         if self._may_be_best(training):
-            self._save(worker, training, training.epoch if training.asks else training.best_epoch)
+            self._save(worker, training, training.epoch if training.asks else training.best_epoch, "-best")
         self._end(worker, training, TrialReleased(at=self.now, **self._identity(training)))
 
     def _complete(self, worker: Worker, training: Training) -> None:
@@ -272,10 +272,10 @@ class World:
         above = training.assignment.keep_above
         return training.best_epoch > 0 and (above is None or training.best_score >= above)
 
-    def _save(self, worker: Worker, training: Training, epoch: int) -> None:
+    def _save(self, worker: Worker, training: Training, epoch: int, what: str = "") -> None:
         if self.nature.saves and training.best_epoch > 0:
             trial, attempt = training.key
-            name = f"trial-{trial}-attempt-{attempt}-epoch-{epoch}"
+            name = f"trial-{trial}-attempt-{attempt}-epoch-{epoch}{what}"
             checkpoint = Checkpoint(
                 name=name, trial=trial, epoch=epoch, best_epoch=training.best_epoch, bytes=1, sha256=""
             )

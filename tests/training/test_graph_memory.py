@@ -33,7 +33,6 @@ def test_graphs_of_past_trials_are_let_go() -> None:
     for seed in range(3):
         train(fit_study(build), assignment(1, max_epochs=1, seed=seed), data)
         assert registered() > 0
-        release_past_graphs()
         counted.append((graphs(), registered()))
     assert counted[1] == counted[2]
 

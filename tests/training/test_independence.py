@@ -1,6 +1,7 @@
 """A trial's result does not depend on which trials ran before it in the process, nor on the thread."""
 
 import random
+from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
@@ -8,6 +9,7 @@ import keras
 import numpy as np
 import pytest
 
+from orchestrator.training import session
 from orchestrator.training.data import Data
 from orchestrator.training.session import begin_trial
 from tests.training.support import assignment, fit_study, numbers, train
@@ -28,6 +30,14 @@ def build(configuration: dict[str, Any]) -> Any:
     )
     model.compile("adam", "sparse_categorical_crossentropy")
     return model
+
+
+@pytest.fixture
+def no_settings_yet() -> Iterator[None]:
+    session._settings_at_start.cache_clear()
+    yield
+    keras.config.set_dtype_policy("float32")
+    session._settings_at_start.cache_clear()
 
 
 def curve(data: Data, seed: int, build: Any = build) -> dict[int, dict[str, float]]:
@@ -61,7 +71,31 @@ def test_a_trial_that_spoils_the_global_state(data: Data) -> None:
     assert keras.config.floatx() == "float64"
     with ThreadPoolExecutor(1) as pool:
         assert pool.submit(curve, data, 1).result() == first
-    assert keras.config.floatx() == "float32"
+    config = keras.config
+    assert (config.floatx(), config.epsilon(), config.image_data_format()) == ("float32", 1e-7, "channels_last")
+    assert curve(data, seed=1) == first
+
+
+@pytest.mark.usefixtures("no_settings_yet")
+def test_what_a_study_sets_at_its_top_holds_for_all_trials() -> None:
+    keras.config.set_dtype_policy("mixed_bfloat16")
+    for _ in range(2):
+        begin_trial(1)
+        assert keras.config.dtype_policy().name == "mixed_bfloat16"
+        keras.config.set_dtype_policy("float16")
+
+
+def test_names_begin_anew(data: Data) -> None:
+    names = []
+
+    def build_and_note(configuration: dict[str, Any]) -> Any:
+        model = build(configuration)
+        names.append([layer.name for layer in model.layers])
+        return model
+
+    for _ in range(2):
+        curve(data, seed=1, build=build_and_note)
+    assert names[0] == names[1] == ["dense", "dropout", "dense_1"]
 
 
 def test_seeds_of_any_size() -> None:

@@ -29,7 +29,7 @@ def resume(study: Study, first: Trained, to_epoch: int, data: Any = None, **chan
 
 
 def taped(configuration: dict[str, Any], ctx: Any) -> None:
-    """What docs show: a gradient tape, dropout, momentum, and an order of rows of its own."""
+    """What docs show: a gradient tape, dropout, momentum, noise and an order of its own."""
     (x, y), (x_val, y_val) = ctx.data.train, ctx.data.validation
     model = keras.Sequential(
         [keras.Input((4,)), keras.layers.Dense(8, activation="relu"), keras.layers.Dropout(0.2), keras.layers.Dense(3)]
@@ -48,7 +48,8 @@ def taped(configuration: dict[str, Any], ctx: Any) -> None:
     history = [] if saved is None else saved["history"].tolist()
     for _ in ctx.epochs:
         for rows in np.array_split(np.random.permutation(len(x)), 3):  # noqa: NPY002
-            history.append(float(step(x[rows], y[rows])))
+            noise = 0.1 * keras.random.normal((len(rows), 4))
+            history.append(float(step(x[rows] + noise, y[rows])))
         validated = loss_of(y_val, model(x_val))
         ctx.report({"val_loss": validated, "first": history[0], "steps": len(history)})
         ctx.save(model=model, optimizer=optimizer, history=np.array(history))
