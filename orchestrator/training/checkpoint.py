@@ -30,9 +30,13 @@ from orchestrator.training.variables import (
 )
 
 
-def describe(assignment: Assignment, epoch: int, best_epoch: int, content: bytes) -> Checkpoint:
+def describe(
+    assignment: Assignment, epoch: int, best_epoch: int, content: bytes, best_alone: bool = False
+) -> Checkpoint:
+    """No two files of a trial share a name: one that is committed is never written over."""
+    name = f"trial-{assignment.trial}-attempt-{assignment.attempt}-epoch-{epoch}"
     return Checkpoint(
-        name=f"trial-{assignment.trial}-attempt-{assignment.attempt}-epoch-{epoch}.npz",
+        name=f"{name}-best.npz" if best_alone else f"{name}.npz",
         trial=assignment.trial,
         epoch=epoch,
         best_epoch=best_epoch,
@@ -73,7 +77,8 @@ class ModelKeeper:
             "best": None if epoch == self.best_epoch and not self.within_epoch else self._best_weights,
         }
         content = pack(state)
-        self._progress.link.save(describe(self._progress.assignment, epoch, self.best_epoch, content), content)
+        checkpoint = describe(self._progress.assignment, epoch, self.best_epoch, content, self.within_epoch)
+        self._progress.link.save(checkpoint, content)
 
     def _whole(self) -> Tree:
         variables = self._model.variables

@@ -82,7 +82,8 @@ class Context:
         progress = self._progress
         if self._mistake is not None:
             raise self._mistake
-        if progress.ending is None and self._is_unreported() and progress.stop_requested():
+        left_early = self._epoch is None or self._is_unreported()
+        if progress.ending is None and left_early and progress.stop_requested():
             progress.stop(self._keeper)
         if progress.epoch == 0 and progress.ending is None:
             raise self._wrong("train returned without a report: call ctx.report in `for epoch in ctx.epochs:`")

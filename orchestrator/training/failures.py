@@ -1,5 +1,6 @@
 """What went wrong in the user's code, in the user's terms: the line that is his, and no frames of ours."""
 
+import os
 import re
 import sysconfig
 import traceback
@@ -13,9 +14,9 @@ MESSAGE_LIMIT = 300
 TRACEBACK_LIMIT = 16_000
 
 OURS = Path(__file__).resolve().parent.parent
-OUR_FOLDERS = (f"{OURS}/", f"{OURS.parent / 'search_spaces'}/")
-SHIPPED_STUDIES = f"{OURS / 'studies'}/"
-LIBRARIES = tuple({f"{Path(sysconfig.get_path(name)).resolve()}/" for name in ("stdlib", "purelib", "platlib")})
+OUR_FOLDERS = (f"{OURS}{os.sep}", f"{OURS.parent / 'search_spaces'}{os.sep}")
+SHIPPED_STUDIES = f"{OURS / 'studies'}{os.sep}"
+LIBRARIES = tuple({f"{Path(sysconfig.get_path(name)).resolve()}{os.sep}" for name in ("stdlib", "purelib", "platlib")})
 GENERATED = ("<frozen ", "__autograph_generated_file")
 TERMINAL_COLOURS = re.compile(r"\x1b\[[0-9;]*m")
 

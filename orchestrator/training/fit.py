@@ -175,4 +175,7 @@ def _weighted(training: batches.Tensors, sample_weight: Any) -> batches.Tensors:
     count, given = batches.rows(training), batches.rows(weights)
     if given != count:
         raise BadStudy(f"Study(fit=…) gives {given} sample weights for {count} training rows")
-    return (*training, weights)
+    x, y = training
+    if isinstance(y, dict) and not isinstance(weights, dict):
+        weights = dict.fromkeys(y, weights)
+    return x, y, weights

@@ -51,6 +51,7 @@ class LoopKeeper:
         self._start: Tree | None = None
         self._captured: _Capture | None = None
         self._whole: _Capture | None = None
+        self._written: _Capture | None = None
         self._reported = (0, 0.0)
         if (start := progress.assignment.start) is not None:
             self._start = unpack(progress.link.load(start))
@@ -87,7 +88,8 @@ class LoopKeeper:
             self._best_weights = self._whole.saved[model_name]["state"]["weights"] if model_name else None
 
     def save(self) -> None:
-        if self._whole is None:
+        """At most once for what was saved last: nothing has changed since."""
+        if self._whole is None or self._whole is self._written:
             return
         file = self._best_model(self._whole)
         content = pack(
@@ -102,6 +104,7 @@ class LoopKeeper:
         )
         checkpoint = describe(self._progress.assignment, self._whole.epoch, self.best_epoch, content)
         self._progress.link.save(checkpoint, content)
+        self._written = self._whole
 
     def _best_model(self, capture: _Capture) -> bytes | None:
         """The best epoch's model as a `.keras` file, written at most once for each best epoch."""

@@ -1,6 +1,7 @@
 """Mistakes in a study that every trial would share, found only when training starts."""
 
 from collections.abc import Callable, Iterable
+from pathlib import Path
 from typing import Any
 
 from orchestrator.errors import UserError, nearest
@@ -12,7 +13,7 @@ class BadStudy(UserError):
     def __init__(self, message: str, function: Callable[..., Any] | None = None) -> None:
         super().__init__(message)
         code = getattr(function, "__code__", None)
-        self.where = f"{code.co_filename.rsplit('/', 1)[-1]}:{code.co_firstlineno} in {code.co_name}" if code else ""
+        self.where = f"{Path(code.co_filename).name}:{code.co_firstlineno} in {code.co_name}" if code else ""
 
 
 def objective_missing(objective: str, reported: Iterable[str], function: Callable[..., Any] | None) -> BadStudy:

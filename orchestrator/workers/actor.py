@@ -14,6 +14,7 @@ the mailbox's own process costs as much again.
 import hashlib
 import os
 import sys
+import tempfile
 import threading
 import traceback
 from collections.abc import Iterator
@@ -63,6 +64,7 @@ class Worker:
         self._data = data
         self._inbox = Inbox()
         self._outbox = Outbox()
+        _stay_in_session_folder()
         run_dir = Path(setup.run_dir)
         sees_run_dir = _proof(run_dir) == setup.proof
         self._store = Store(run_dir / "checkpoints" if sees_run_dir else None, self._outbox)
@@ -159,6 +161,12 @@ def _proof(run_dir: Path) -> str | None:
         return hashlib.sha256((run_dir / "study.json").read_bytes()).hexdigest()
     except OSError:
         return None
+
+
+def _stay_in_session_folder() -> None:
+    """Temporary files (AutoGraph's among them) are Ray's to remove: a worker is killed in the end, and removes nothing."""
+    folder = ray._private.worker._global_node.get_session_dir_path()
+    os.environ["TMPDIR"] = tempfile.tempdir = folder
 
 
 def _log_to(path: Path) -> None:

@@ -38,15 +38,15 @@ def check_loaded(problem: ray.ObjectRef) -> None:
 def _load(shipped: Shipped) -> tuple[Problem | None, Any]:
     from orchestrator.training.data import check_data
 
-    study = unship(shipped)
-    if study.data is None:
-        return None, None
     try:
+        study = unship(shipped)
+        if study.data is None:
+            return None, None
         data = study.data()
         return None, data if study.train is not None else check_data(data)
     except UserError as error:
         return Problem(str(error), is_bad_input=True), None
     except Exception as error:
-        frames = [f for f in traceback.extract_tb(error.__traceback__) if not f.filename.startswith("<")]
-        where = f"{frames[-1].filename}, line {frames[-1].lineno}" if frames else "?"
-        return Problem(f"data() raised {type(error).__name__}: {error} ({where})", is_bad_input=False), None
+        last = traceback.extract_tb(error.__traceback__)[-1]
+        what = f"data() raised {type(error).__name__}: {error}".replace("\n", " ")
+        return Problem(f"{what} ({last.filename}, line {last.lineno})", is_bad_input=False), None

@@ -120,9 +120,7 @@ def test_a_promotable_trial_goes_to_another_worker_only_once_it_is_let_go() -> N
     brain.tell(reported(0, 1, 0.5), reported(1, 1, 0.1))
     assert brain.tell(reported(2, 1, 0.2)) == [pause(2)], "trial 0 is promotable, but worker 0 holds it still"
     assert brain.tell(saved(0, 1)) == []
-    assert brain.tell(released(0)) == [
-        train(0, worker=0, attempt=1, after_epoch=1, to_epoch=3, start=checkpoint(0, 1))
-    ]
+    assert brain.tell(released(0)) == [train(0, worker=0, attempt=1, after_epoch=1, to_epoch=3, start=checkpoint(0, 1))]
 
 
 def test_without_a_checkpoint_a_promoted_trial_starts_again() -> None:

@@ -5,8 +5,19 @@ from math import inf, nan
 import pytest
 
 from orchestrator.scheduler.state import State
-from tests.scheduler.support import checkpoint, completed, diverged, failed, joined, lost, reported, saved, started
-from tests.scheduler.test_states import BEGUN, folded, stop, train
+from tests.scheduler.support import (
+    checkpoint,
+    completed,
+    diverged,
+    failed,
+    joined,
+    lost,
+    released,
+    reported,
+    saved,
+    started,
+)
+from tests.scheduler.records import BEGUN, folded, pause, stop, train
 
 
 def curve(state: State, trial: int = 0) -> list[tuple[int, float]]:
@@ -85,9 +96,6 @@ def test_retrained_epochs_replace_the_curve_after_the_checkpoint() -> None:
 
 def test_a_trial_that_starts_again_from_nothing_withdraws_its_curve() -> None:
     """Promoted on another worker, and nothing was saved when it paused."""
-    from tests.scheduler.support import released
-    from tests.scheduler.test_states import pause
-
     state = folded(*BEGUN, pause(0), released(0), train(0, attempt=2, worker=1))
     assert curve(state) == [] and best(state) is None
 
@@ -104,8 +112,6 @@ def test_a_trial_whose_worker_is_lost_for_the_third_time_has_failed() -> None:
 
 
 def test_losses_while_paused_or_queued_are_not_held_against_a_trial() -> None:
-    from tests.scheduler.test_states import pause
-
     state = folded(*BEGUN, pause(0), lost(0))
     assert (state.trials[0].losses, state.trials[0].status) == (0, "paused")
 

@@ -2,12 +2,10 @@
 
 import pytest
 
-from orchestrator.assignment import Assignment
-from orchestrator.objective import Objective
-from orchestrator.scheduler.instructions import Finish, Pause, Record, Stop, Train
-from orchestrator.scheduler.legality import IllegalRecord
-from orchestrator.scheduler.state import State
+from orchestrator.scheduler.instructions import Finish
+from orchestrator.scheduler.state import IllegalRecord, Record
 from orchestrator.scheduler.trial import TRANSITIONS, Status
+from tests.scheduler.records import BEGUN, folded, pause, stop, train
 from tests.scheduler.support import (
     checkpoint,
     completed,
@@ -39,46 +37,6 @@ STATUSES, *ROWS = [line.split() for line in TABLE.splitlines() if line]
 PAIRS = [(status, row[0], after) for row in ROWS for status, after in zip(STATUSES, row[1:], strict=True)]
 
 
-def train(
-    trial: int,
-    after: int = 0,
-    to: int = 9,
-    *,
-    attempt: int = 1,
-    worker: int = 0,
-    start: bool = False,
-    queued: bool = False,
-) -> Train:
-    assignment = Assignment(
-        trial=trial,
-        attempt=attempt,
-        configuration={},
-        seed=0,
-        after_epoch=after,
-        to_epoch=to,
-        max_epochs=9,
-        start=checkpoint(trial, after) if start else None,
-    )
-    return Train(worker=worker, assignment=assignment, reason="to learn", queued=queued)
-
-
-def pause(trial: int, attempt: int = 1, worker: int = 0) -> Pause:
-    return Pause(worker=worker, trial=trial, attempt=attempt, reason="to wait")
-
-
-def stop(trial: int, attempt: int = 1, worker: int | None = 0) -> Stop:
-    return Stop(worker=worker, trial=trial, attempt=attempt, reason="to end")
-
-
-def folded(*records: Record, direction: str = "max") -> State:
-    state = State(Objective("val", "min" if direction == "min" else "max"))
-    for record in records:
-        state.apply(record)
-        state.validate()
-    return state
-
-
-BEGUN = (started(), joined(0), joined(1), train(0), reported(0, 1, 0.5))
 WAYS = {
     "waiting": (*BEGUN, lost(0), joined(0)),
     "running": BEGUN,
@@ -167,9 +125,7 @@ def test_the_loss_of_a_worker_that_never_joined_is_only_counted() -> None:
     assert (state.losses_in_a_row, sorted(state.workers)) == (1, [0, 1])
 
 
-@pytest.mark.parametrize(
-    "word", [reported(0, 3, 0.9), saved(0, 3), released(0), completed(0), diverged(0), failed(0)]
-)
+@pytest.mark.parametrize("word", [reported(0, 3, 0.9), saved(0, 3), released(0), completed(0), diverged(0), failed(0)])
 def test_words_of_an_attempt_that_was_given_up_are_counted_and_ignored(word: Record) -> None:
     state = folded(*BEGUN, lost(0), train(0, attempt=2, worker=1), reported(0, 1, 0.4, attempt=2))
     before = dump(state)

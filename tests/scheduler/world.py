@@ -211,7 +211,9 @@ class World:
             self._report(worker, training, nan if fate == "value" else None, loss=nan if fate == "loss" else 1.0)
         if fate:
             reason = f"{fate} became nan"
-            self._end(worker, training, TrialDiverged(at=self.now, **self._identity(training), epoch=epoch, reason=reason))
+            self._end(
+                worker, training, TrialDiverged(at=self.now, **self._identity(training), epoch=epoch, reason=reason)
+            )
         elif training.epoch == training.assignment.max_epochs or self._chance(self.nature.early_end):
             self._complete(worker, training)
         elif training.epoch == training.assignment.to_epoch:

@@ -242,6 +242,21 @@ def test_sample_weights_count(data: Data) -> None:
     assert ending.message == "Study(fit=…) gives 7 sample weights for 50 training rows"
 
 
+def test_sample_weights_count_for_every_output(data: Data) -> None:
+    def build(configuration: dict[str, Any]) -> Any:
+        row = keras.Input((4,))
+        model = keras.Model(row, {name: keras.layers.Dense(1, name=name)(row) for name in "ab"})
+        model.compile("sgd", {"a": "mse", "b": "mse"}, run_eagerly=True)
+        return model
+
+    def named(pair: Any) -> Any:
+        return pair[0], {"a": pair[0][:, :1], "b": pair[0][:, :1]}
+
+    pairs = Data(named(data.train), named(data.validation))
+    done = train(fit_study(build, fit={"sample_weight": np.zeros(50)}), assignment(1, max_epochs=1), pairs)
+    assert done.link.curve[1]["loss"] == 0
+
+
 def test_class_weights_reach_fit(data: Data) -> None:
     heavy = train(fit_study(fit={"class_weight": {0: 10.0, 1: 10.0, 2: 10.0}}), assignment(1, max_epochs=1), data)
     plain = train(fit_study(), assignment(1, max_epochs=1), data)

@@ -168,6 +168,27 @@ def test_a_stop_within_a_long_epoch(leave: str) -> None:
     assert (done.ending, done.link.told) == (Released(), [1, "saved 1, best 1"])
 
 
+def test_a_stop_before_the_first_epoch() -> None:
+    """While it still prepares itself."""
+
+    def loop(configuration: dict[str, Any], ctx: Any) -> None:
+        assert ctx.should_stop
+
+    done = train(loop_study(loop), assignment(4), None, FakeLink(stop_at=1))
+    assert (done.ending, done.link.told) == (Released(), [])
+
+
+def test_what_was_written_is_not_written_again() -> None:
+    def loop(configuration: dict[str, Any], ctx: Any) -> None:
+        for epoch in ctx.epochs:
+            ctx.report({"val_loss": 1})
+            if epoch == 1:
+                ctx.save(epoch=epoch)
+
+    done = train(loop_study(loop), assignment(3), None, FakeLink(["pause"]), every=0.0)
+    assert done.link.told == [1, "saved 1, best 1", 2, 3, "asked"]
+
+
 def test_a_stop_is_seen_between_epochs() -> None:
     done = train(simple(3, 2, 1), assignment(3), None, FakeLink(stop_at=2))
     assert (done.ending, done.link.told) == (Released(), [1, 2, "saved 2, best 2"])

@@ -200,6 +200,7 @@ def test_after_a_stop_within_an_epoch_there_are_the_best_weights(data: Data) -> 
     assert first.link.told[-1] == "saved 2, best 2"
     paused = train(fit_study(), assignment(2), data, FakeLink(["pause"]))
     assert unpack(first.link.last_content)["whole"] is None
+    assert first.link.checkpoints[-1].name == "trial-17-attempt-1-epoch-2-best.npz"
     first.link.stop_at = None
     second, unbroken = (
         train(fit_study(), after(trained, 3, max_epochs=3), data, trained.link) for trained in (first, paused)
