@@ -112,7 +112,7 @@ def _load(file: SourceFile, find: Find) -> tuple[Study, dict[str, SourceFile]]:
         beside.exec_module(module)
     except (UserError, SpaceError) as error:
         raise UserError("\n".join(f"{file.path}: {line}" for line in str(error).splitlines())) from error
-    except Exception as error:
+    except (Exception, SystemExit) as error:
         raise UserError(f"{file.path} does not import: {_describe(error, file.path)}") from error
     return _study_of(module, file.path), {n: found for n, found in beside.imported.items() if n != name}
 
@@ -127,7 +127,7 @@ def _study_of(module: ModuleType, path: str) -> Study:
     raise UserError(f"{path} defines no `study`{hint or ': write study = Study(space=…, build=…, data=…, …)'}")
 
 
-def _describe(error: Exception, path: str) -> str:
+def _describe(error: BaseException, path: str) -> str:
     """The exception and the line of the study's file that it came through, on one line."""
     lines = [frame.lineno for frame in traceback.extract_tb(error.__traceback__) if frame.filename == path]
     if isinstance(error, SyntaxError) and error.filename == path:
@@ -138,7 +138,10 @@ def _describe(error: Exception, path: str) -> str:
 
 
 def _read(path: Path) -> SourceFile | None:
+    """None where there is no such file. In the encoding that it declares, as Python reads it."""
     try:
-        return SourceFile(str(path), path.read_text(encoding="utf-8"))
-    except (OSError, UnicodeDecodeError):
+        return SourceFile(str(path), importlib.util.decode_source(path.read_bytes()))
+    except OSError:
         return None
+    except (UnicodeDecodeError, SyntaxError) as error:
+        raise UserError(f"{path} is not text in UTF-8: save it as UTF-8, or declare its encoding ({error})") from error

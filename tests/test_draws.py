@@ -1,4 +1,4 @@
-"""Random numbers by purpose. The pinned values must never change: a run that is resumed or compared draws them again."""
+"""Random numbers by purpose. The pinned values must never change: who resumes or repeats a run draws them again."""
 
 import pytest
 

@@ -10,7 +10,7 @@ from orchestrator.driver import drive
 from orchestrator.journal import Journal, read_journal
 from orchestrator.scheduler.events import Event
 from orchestrator.scheduler.instructions import Instruction
-from orchestrator.scheduler.state import IllegalRecord
+from orchestrator.scheduler.legality import IllegalRecord
 from tests.scheduler.support import (
     Brain,
     completed,

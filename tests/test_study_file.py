@@ -84,6 +84,7 @@ def test_libraries_win_over_what_lies_beside(write: Callable[..., Path]) -> None
         (STUDY.replace("study =", "studi ="), "did you mean 'studi'"),
         ("import no_such_module\n", r"does not import: line 1: ModuleNotFoundError: No module named 'no_such_module'"),
         ("\n\ndef f(:\n", "does not import: line 3: SyntaxError"),
+        ("raise SystemExit(3)\n", r"does not import: line 1: SystemExit: 3$"),
         ("raise ValueError('two\\nlines')\n", "does not import: line 1: ValueError: two$"),
         (STUDY.replace("Float(0, 1)", "Float(2, 1)"), "x"),
         (STUDY.replace("Float(0, 1)", "Float(0, 1, 'log')"), "x"),
@@ -111,3 +112,19 @@ def test_all_that_is_wrong_is_said_at_once(write: Callable[..., Path]) -> None:
 def test_a_file_that_is_not_there(tmp_path: Path) -> None:
     with pytest.raises(UserError, match="there is no such file"):
         read_study(tmp_path / "nothing.py")
+
+
+@pytest.mark.parametrize(
+    "content",
+    [("\ufeff" + STUDY).encode(), ("# -*- coding: latin-1 -*-\nname = 'M\xfcller'\n" + STUDY).encode("latin-1")],
+    ids=["byte order mark", "declared encoding"],
+)
+def test_what_python_reads(tmp_path: Path, content: bytes) -> None:
+    (tmp_path / "study.py").write_bytes(content)
+    assert read_study(tmp_path / "study.py")[0].objective.name == "value"
+
+
+def test_a_file_in_another_encoding(tmp_path: Path) -> None:
+    (tmp_path / "study.py").write_bytes(("name = 'M\xfcller'\n" + STUDY).encode("latin-1"))
+    with pytest.raises(UserError, match="is not text in UTF-8"):
+        read_study(tmp_path / "study.py")

@@ -42,7 +42,7 @@ from orchestrator.scheduler.legality import IllegalRecord, check, is_current
 from orchestrator.scheduler.trial import TRANSITIONS, Report, Status, Trial
 
 MOST_LOSSES = 3
-"""A trial whose worker is lost this often while training it has failed: it is likely the cause."""
+"""A trial whose worker is lost this often, with no checkpoint in between, has failed: it is likely the cause."""
 
 
 class Worker:
@@ -206,6 +206,7 @@ class State:
         if trial.checkpoint is not None and trial.checkpoint.name != checkpoint.name:
             self._drop_checkpoint(trial)
         trial.checkpoint = checkpoint
+        trial.losses = 0
         trial.safe_score = next((r.score for r in trial.curve if r.epoch == checkpoint.best_epoch), None)
         if trial.status.ended:
             self._keep_if_best(trial)

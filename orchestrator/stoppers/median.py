@@ -4,7 +4,8 @@
   of the means of their scores up to e. A tie goes on.
 - At least `least` (5) other trials must have reached e. Nothing stops before the grace epoch (1).
 - The median is numpy's: the mean of the two middle values where their number is even.
-- What another trial has at e is its running mean when it first reported e; another attempt does not change it.
+- What another trial has at e is its running mean when it first reported e; another attempt does not change it. A
+  trial's own best is over all that it ever reported, in attempts that were given up too.
 - NaN and infinity are left out of means, and a trial that diverged has none at later epochs. A failed trial counts
   nowhere. A trial never pauses.
 - Direction "min" was turned at the door: here larger is better.

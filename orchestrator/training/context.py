@@ -43,7 +43,7 @@ class Context:
         if self._progress.epoch == self._epoch:
             raise self._wrong(f"ctx.report is called twice in epoch {self._epoch}: give all metrics in one call")
         numbers = self._numbers(metrics)
-        if self._cut_short:
+        if self._cut_short or self._progress.ending is not None:
             return
         try:
             score = self._progress.report(self._epoch, numbers)
@@ -102,6 +102,8 @@ class Context:
             self._epoch = None
 
     def _end_epoch(self, epoch: int) -> None:
+        if self._progress.ending is not None:
+            return
         if not self._is_unreported():
             self._progress.decide(self._keeper, ended_by_itself=False)
         elif self._progress.stop_requested():

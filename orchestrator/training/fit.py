@@ -111,7 +111,8 @@ class _EpochEnd(keras.callbacks.Callback):
         metrics = {name: float(value) for name, value in (logs or {}).items() if isinstance(value, (int, float))}
         score = self._progress.report(epoch + 1, metrics)
         self._keeper.within_epoch = False
-        self._keeper.note(epoch + 1, score)
+        if self._progress.ending is None:
+            self._keeper.note(epoch + 1, score)
         self._progress.decide(self._keeper, ended_by_itself=bool(self.model.stop_training))
         self.model.stop_training = self._progress.ending is not None
 

@@ -1,6 +1,6 @@
 """One trial's way through its epochs: the same rules for `fit` and for a loop of the user's own.
 
-After each epoch: report; end as diverged if the score is no finite number; at max epochs, or where training ended
+After each epoch: end as diverged if the score is no finite number; else report; at max epochs, or where training ended
 by itself, save what may be among the best and complete; at `to_epoch` ask what follows; between, save now and then.
 """
 
@@ -50,17 +50,17 @@ class Progress:
         self._epoch_began = time.perf_counter()
 
     def report(self, epoch: int, metrics: dict[str, float]) -> float:
-        """The score, larger is better. Sets `ending` when it is no finite number."""
+        """The score, larger is better. Where it or the loss is no finite number, the trial has diverged: no report."""
         seconds = time.perf_counter() - self._epoch_began
         objective = self._study.objective
         if objective.name not in metrics:
             raise objective_missing(objective.name, metrics, self._study.build or self._study.train)
-        self.link.report(epoch, metrics, seconds)
-        self.epoch = epoch
         for name in (objective.name, LOSS):
             if not math.isfinite(metrics.get(name, 0.0)):
                 self.ending = Diverged(epoch, f"{name} became {metrics[name]} in epoch {epoch}")
-                break
+                return math.nan
+        self.link.report(epoch, metrics, seconds)
+        self.epoch = epoch
         return objective.score(metrics)
 
     def mistake(self, message: str) -> BadStudy:

@@ -14,8 +14,7 @@ from orchestrator.backends.simulated import SimulatedBackend
 from orchestrator.draws import Purpose, generator
 from orchestrator.driver import drive
 from orchestrator.scheduler.events import TrialReported
-from orchestrator.scheduler.instructions import Pause, Train
-from orchestrator.scheduler.state import Record
+from orchestrator.scheduler.instructions import Pause, Record, Train
 from tests.scheduler.support import Brain, checkpoint, dump, finish
 
 Curve = Callable[[Assignment, int], tuple[Mapping[str, float], float]]

@@ -2,8 +2,8 @@
 
 from orchestrator.assignment import Assignment
 from orchestrator.objective import Objective
-from orchestrator.scheduler.instructions import Pause, Stop, Train
-from orchestrator.scheduler.state import Record, State
+from orchestrator.scheduler.instructions import Pause, Record, Stop, Train
+from orchestrator.scheduler.state import State
 from tests.scheduler.support import checkpoint, joined, reported, started
 
 

@@ -5,6 +5,7 @@ from math import inf, nan
 import pytest
 
 from orchestrator.scheduler.state import State
+from tests.scheduler.records import BEGUN, folded, pause, stop, train
 from tests.scheduler.support import (
     checkpoint,
     completed,
@@ -17,7 +18,6 @@ from tests.scheduler.support import (
     saved,
     started,
 )
-from tests.scheduler.records import BEGUN, folded, pause, stop, train
 
 
 def curve(state: State, trial: int = 0) -> list[tuple[int, float]]:

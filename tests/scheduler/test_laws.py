@@ -14,8 +14,8 @@ from orchestrator.draws import training_seed
 from orchestrator.driver import drive
 from orchestrator.journal import FORMAT, Header, Journal, read_journal
 from orchestrator.scheduler.events import CheckpointSaved, Event, TrialReported
-from orchestrator.scheduler.instructions import Discard, Instruction, Pause, Stop, Train
-from orchestrator.scheduler.state import Record, State
+from orchestrator.scheduler.instructions import Discard, Instruction, Pause, Record, Stop, Train
+from orchestrator.scheduler.state import State
 from tests.scheduler.support import Brain, dump
 from tests.scheduler.world import Nature, World
 
@@ -202,10 +202,10 @@ LAWS = [
 
 
 @pytest.mark.parametrize("stopper", ["none", "asha", "median"])
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=120, deadline=None)
 @given(natures, plans)
 def test_the_laws_hold(stopper: str, nature: Nature, plan: dict[str, Any]) -> None:
-    """The run comes to its end (or the world says why not), `Brain` validates its state after every record, and then:"""
+    """The run comes to its end, or the world says why not; `Brain` validates its state after every record; and then:"""
     life = Life(stopper, nature, plan)
     for law in LAWS:
         law(life)

@@ -115,11 +115,18 @@ def test_a_stopped_trial_that_is_lost_stays_stopped() -> None:
 
 def test_a_trial_whose_worker_is_lost_three_times_has_failed() -> None:
     brain = begun("none", workers=1, trials=2)
-    brain.tell(lost(0), joined(1), lost(1), joined(2), reported(0, 1, 0.5, attempt=3), saved(0, 1, attempt=3))
-    assert brain.tell(lost(2)) == [discard(0, 1, attempt=3)]
+    brain.tell(saved(0, 1), lost(0), joined(1), lost(1), joined(2), reported(0, 1, 0.5, attempt=3))
+    assert brain.tell(lost(2)) == [discard(0, 1)]
     assert brain.status(0) == "failed" and brain.state.trials[0].score is None
     assert brain.tell(joined(3)) == [train(1, worker=3)]
     assert len(brain.state.ranking) == 0
+
+
+def test_losses_with_a_checkpoint_in_between_are_none_of_the_trials_doing() -> None:
+    brain = begun("none", workers=1, trials=2)
+    brain.tell(lost(0), joined(1), lost(1), joined(2), reported(0, 1, 0.5, attempt=3), saved(0, 1, attempt=3))
+    brain.tell(lost(2))
+    assert brain.status(0) == "waiting"
 
 
 def test_failing_so_it_counts_at_no_rung() -> None:

@@ -2,8 +2,8 @@
 
 import pytest
 
-from orchestrator.scheduler.instructions import Finish
-from orchestrator.scheduler.state import IllegalRecord, Record
+from orchestrator.scheduler.instructions import Finish, Record
+from orchestrator.scheduler.legality import IllegalRecord
 from orchestrator.scheduler.trial import TRANSITIONS, Status
 from tests.scheduler.records import BEGUN, folded, pause, stop, train
 from tests.scheduler.support import (

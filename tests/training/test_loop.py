@@ -13,19 +13,13 @@ import tensorflow as tf
 from orchestrator.study import Study
 from orchestrator.training.checkpoint import export_best
 from orchestrator.training.data import Data
-from orchestrator.training.link import Completed, Diverged, Failed, Released
-from tests.training.support import FakeLink, Trained, after, assignment, loop_study, numbers, train
+from orchestrator.training.link import Completed, Diverged, Released
+from tests.training.support import FakeLink, assignment, built_layers, loop_study, numbers, resume, train
 
 
 @pytest.fixture(scope="module")
 def data() -> Data:
     return numbers(rows=20)
-
-
-def resume(study: Study, first: Trained, to_epoch: int, data: Any = None, **changes: Any) -> Trained:
-    link = FakeLink(changes.pop("verdicts", ()))
-    link.contents = first.link.contents
-    return train(study, after(first, to_epoch, **changes), data, link)
 
 
 def taped(configuration: dict[str, Any], ctx: Any) -> None:
@@ -197,7 +191,7 @@ def test_a_stop_is_seen_between_epochs() -> None:
 def test_a_score_that_is_no_number() -> None:
     done = train(simple(1, math.nan, 3), assignment(3), None)
     assert done.ending == Diverged(2, "val_loss became nan in epoch 2")
-    assert done.link.told == [1, 2]
+    assert done.link.told == [1]
 
 
 def test_only_saved_epochs_can_be_the_best() -> None:
@@ -226,128 +220,14 @@ def test_numbers(number: int) -> None:
     assert train(loop_study(loop), assignment(1, max_epochs=1), None).link.curve == {1: {"val_loss": 1.0}}
 
 
-def outside(ctx: Any) -> None:
-    ctx.report({"val_loss": 1})
-
-
-def save_outside(ctx: Any) -> None:
-    ctx.save(a=1)
-
-
-def twice(ctx: Any) -> None:
-    for _ in ctx.epochs:
-        ctx.report({"val_loss": 1})
-        ctx.report({"val_loss": 1})
-
-
-def never(ctx: Any) -> None:
-    for _ in ctx.epochs:
-        pass
-
-
-def nothing(ctx: Any) -> None:
-    return
-
-
-def reports(metrics: Any) -> Any:
-    def loop(ctx: Any) -> None:
-        for _ in ctx.epochs:
-            ctx.report(metrics)
-
-    return loop
-
-
-def saves(item: Any) -> Any:
-    def loop(ctx: Any) -> None:
-        for _ in ctx.epochs:
-            ctx.report({"val_loss": 1})
-            ctx.save(item=item)
-
-    return loop
-
-
-@pytest.mark.parametrize(
-    ("loop", "message"),
-    [
-        (outside, "ctx.report is called outside of the loop: call it in `for epoch in ctx.epochs:`"),
-        (save_outside, "ctx.save is called outside of the loop"),
-        (twice, "ctx.report is called twice in epoch 1: give all metrics in one call"),
-        (never, "epoch 1 ended without a report: call ctx.report once in each epoch"),
-        (nothing, "train returned without a report: call ctx.report in `for epoch in ctx.epochs:`"),
-        (reports(0.5), "ctx.report takes a dict of numbers by name, not float"),
-        (reports({1: 0.5}), "ctx.report takes a dict of numbers by name, not dict"),
-        (reports({"val_loss": [1, 2]}), "ctx.report: 'val_loss' is list, not a number: report one number"),
-        (reports({"val_loss": "0.5"}), "ctx.report: 'val_loss' is str, not a number"),
-        (reports({"val_loss": None}), "ctx.report: 'val_loss' is NoneType, not a number"),
-        (reports({"val_los": 1}), "the objective 'val_loss' is not reported; reported are val_los; did you mean"),
-        (saves(object()), "ctx.save(item=…) cannot keep object: give Keras models, optimizers, arrays or values"),
-    ],
-)
-@pytest.mark.parametrize("quiet", [False, True])
-def test_mistakes_that_every_trial_would_share(loop: Any, message: str, quiet: bool) -> None:
-    """Also told when the study catches all exceptions."""
-
-    def body(configuration: dict[str, Any], ctx: Any) -> None:
-        try:
-            loop(ctx)
-        except Exception:
-            if not quiet:
-                raise
-
-    ending = train(loop_study(body), assignment(4), None).ending
-    assert isinstance(ending, Failed)
-    assert ending.bad_study
-    assert ending.message.startswith(message)
-    assert ending.where.startswith("test_loop.py:")
-
-
-def network() -> Any:
-    return keras.Sequential([keras.layers.Dense(2)])
-
-
-def built() -> Any:
-    model = network()
-    model.build((None, 3))
-    return model
-
-
-@pytest.mark.parametrize(
-    ("restored", "message"),
-    [
-        (lambda: {"mdel": built()}, "ctx.restore(mdel=…): no such name was saved; saved are model, optimizer, note"),
-        (lambda: {"note": 3}, "ctx.restore(note=…) got int where a value was saved: give Keras models"),
-        (lambda: {"model": keras.optimizers.SGD()}, "ctx.restore(model=…) got SGD where a layer was saved"),
-        (lambda: {"model": network()}, "ctx.restore(model=…): the model has no weights yet: call it once on a batch"),
-    ],
-)
-def test_mistakes_in_restoring(restored: Any, message: str) -> None:
-    def loop(configuration: dict[str, Any], ctx: Any) -> None:
-        if first:
-            model, optimizer = built(), keras.optimizers.Adam()
-            optimizer.build(model.trainable_variables)
-        else:
-            ctx.restore(**restored())
-        for _ in ctx.epochs:
-            ctx.report({"val_loss": 1})
-            ctx.save(model=model, optimizer=optimizer, note="text")
-
-    first: Any = True
-    first = train(loop_study(loop), assignment(1), None, FakeLink(["pause"]))
-    done, first = first, None
-    ending = resume(loop_study(loop), done, 2).ending
-    assert isinstance(ending, Failed)
-    assert ending.bad_study
-    assert ending.message.startswith(message)
-
-
 def test_two_models_and_their_optimizers_come_back() -> None:
     """Optimizers are built by the restore, each on its own model's variables, whatever the order they are given in."""
 
     def loop(configuration: dict[str, Any], ctx: Any) -> None:
-        left, right = built(), built()
+        left, right = built_layers(), built_layers()
         optimizers = {"one": keras.optimizers.Adam(0.1), "two": keras.optimizers.Adam(0.1)}
         saved = ctx.restore(**optimizers, right=right, left=left)
-        assert (saved is None) == (ctx.should_stop or not resuming)
+        assert (saved is None) == (not resuming)
         for epoch in ctx.epochs:
             for model, optimizer in ((left, optimizers["two"]), (right, optimizers["one"])):
                 optimizer.apply(
@@ -405,7 +285,16 @@ def test_the_seed_is_the_trials() -> None:
 
     def loop(configuration: dict[str, Any], ctx: Any) -> None:
         seen.append(ctx.seed)
-        nothing(ctx)
 
     train(loop_study(loop), assignment(1, seed=2**40 + 5), None)
     assert seen == [5]
+
+
+def test_after_a_score_that_is_no_number_nothing_is_reported() -> None:
+    def loop(configuration: dict[str, Any], ctx: Any) -> None:
+        for _ in ctx.epochs:
+            ctx.report({"val_loss": math.inf})
+            ctx.report({"val_loss": 1.0})
+
+    done = train(loop_study(loop), assignment(3), None)
+    assert (done.ending, done.link.told) == (Diverged(1, "val_loss became inf in epoch 1"), [])
