@@ -96,28 +96,29 @@ def launch(
     loaded, source = _find(study)
     resolved = resolve(loaded.settings, settings)
     scheduler = _make_scheduler(loaded, resolved)
-    display.say(f"Joining the Ray cluster at {resolved.address} …" if resolved.address else "Starting Ray …")
+    name = loaded.name or (Path(source.file.path).stem if source else "study")
     try:
-        with Interruptions() as interruptions, connect(resolved.address) as cluster:
-            workers = how_many_workers(cluster.nodes, resolved.cpus_per_trial, resolved.gpus_per_trial, _most(resolved))
-            name = loaded.name or (Path(source.file.path).stem if source else "study")
-            with new_run_dir(resolved.run_dir, name) as run_dir:
-                about = About(
-                    study=name,
-                    argument=str(study) if source else None,
-                    run_dir=run_dir,
-                    objective=loaded.objective,
-                    space=loaded.space,
-                    settings=resolved,
-                    workers=workers,
-                    worker_cpus=resolved.cpus_per_trial,
-                    worker_gpus=resolved.gpus_per_trial,
-                    cluster=_summary(cluster),
-                    versions=_versions(),
-                )
-                display.open(about, scheduler.state)
-                with _working(about, loaded, source) as pool:
-                    _drive(scheduler, pool, about, display, interruptions)
+        with (
+            Interruptions() as interruptions,
+            new_run_dir(resolved.run_dir, name) as run_dir,
+            connect(resolved.address, display.say) as cluster,
+        ):
+            about = About(
+                study=name,
+                argument=str(study) if source else None,
+                run_dir=run_dir,
+                objective=loaded.objective,
+                space=loaded.space,
+                settings=resolved,
+                workers=_how_many_workers(cluster, resolved),
+                worker_cpus=resolved.cpus_per_trial,
+                worker_gpus=resolved.gpus_per_trial,
+                cluster=_summary(cluster),
+                versions=_versions(),
+            )
+            display.open(about, scheduler.state)
+            with _working(about, loaded, source) as pool:
+                _drive(scheduler, pool, about, display, interruptions)
     finally:
         display.close()
     return Run(run_dir, scheduler.state)
@@ -217,9 +218,9 @@ def _make_scheduler(study: Study, settings: Settings) -> Scheduler:
     return Scheduler(study.objective, sampler, stopper, limits, max_epochs=settings.epochs, seed=settings.seed)
 
 
-def _most(settings: Settings) -> int | None:
-    """The most workers that are wanted."""
-    return min((n for n in (settings.workers, settings.trials) if n is not None), default=None)
+def _how_many_workers(cluster: Cluster, settings: Settings) -> int:
+    wanted = [number for number in (settings.workers, settings.trials) if number is not None]
+    return how_many_workers(cluster.nodes, settings.cpus_per_trial, settings.gpus_per_trial, min(wanted, default=None))
 
 
 def _summary(cluster: Cluster) -> ClusterSummary:

@@ -42,7 +42,9 @@ def new_run_dir(given: str | None, study: str) -> Iterator[Path]:
         for folder in FOLDERS:
             (path / folder).mkdir()
     except OSError as error:
-        raise UserError(f"the run directory {path} cannot be made: {error.strerror}") from error
+        raise UserError(
+            f"the run directory {path} cannot be made ({error.strerror}): choose another --run-dir"
+        ) from error
     path = path.resolve()
     try:
         yield path

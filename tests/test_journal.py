@@ -153,6 +153,16 @@ def test_what_is_appended_is_there_at_once_and_read_along(journal: Journal, tmp_
     assert list(records) == RECORDS[1:4]
 
 
+def test_what_is_appended_together_is_synced_together(
+    journal: Journal, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    synced: list[int] = []
+    monkeypatch.setattr(os, "fsync", lambda descriptor: synced.append((tmp_path / FILE).stat().st_size))
+    journal.append(RECORDS[:5])
+    journal.append(RECORDS[5:])
+    assert len(synced) == 2 and synced[1] == (tmp_path / FILE).stat().st_size
+
+
 def test_a_reader_sees_no_half_record(journal: Journal, tmp_path: Path) -> None:
     journal.append(RECORDS[:3])
     whole = (tmp_path / FILE).read_bytes()

@@ -3,7 +3,7 @@
 import logging
 import os
 import socket
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -31,7 +31,7 @@ class Cluster:
 
 
 @contextmanager
-def connect(address: str | None) -> Iterator[Cluster]:
+def connect(address: str | None, say: Callable[[str], None]) -> Iterator[Cluster]:
     """Connected to the cluster at `address` or RAY_ADDRESS, or to one started on this machine for the duration.
 
     A process that is connected already (a notebook, a test) stays so, on its cluster.
@@ -43,6 +43,7 @@ def connect(address: str | None) -> Iterator[Cluster]:
         yield _describe(local=False)
         return
     address = address or os.environ.get("RAY_ADDRESS")
+    say(f"Joining the Ray cluster at {address} …" if address else "Starting Ray on this machine …")
     environment, many_nodes = dict(os.environ), ray_constants.ENABLE_RAY_CLUSTER
     children = set(psutil.Process().children())
     try:

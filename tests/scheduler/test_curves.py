@@ -94,6 +94,12 @@ def test_retrained_epochs_replace_the_curve_after_the_checkpoint() -> None:
     assert state.epochs_trained == 5, "epochs trained twice count twice here"
 
 
+def test_an_epoch_that_is_reported_once_more_replaces_the_curve_from_there_on() -> None:
+    state = folded(*BEGUN, reported(0, 2, 0.7), reported(0, 3, 0.9), reported(0, 2, 0.6))
+    assert curve(state) == [(1, 0.5), (2, 0.6)] and best(state) == (2, 0.6)
+    assert state.epochs_trained == 4
+
+
 def test_a_trial_that_starts_again_from_nothing_withdraws_its_curve() -> None:
     """Promoted on another worker, and nothing was saved when it paused."""
     state = folded(*BEGUN, pause(0), released(0), train(0, attempt=2, worker=1))

@@ -113,20 +113,31 @@ def test_a_stopped_trial_that_is_lost_stays_stopped() -> None:
     assert brain.tell(joined(6)) == [train(6, worker=6, attempt=2)]
 
 
+def lose_in_a_row(brain: Brain, workers: list[int]) -> None:
+    for worker in workers:
+        brain.tell(lost(worker), joined(worker + 1))
+
+
 def test_a_trial_whose_worker_is_lost_three_times_has_failed() -> None:
     brain = begun("none", workers=1, trials=2)
-    brain.tell(saved(0, 1), lost(0), joined(1), lost(1), joined(2), reported(0, 1, 0.5, attempt=3))
-    assert brain.tell(lost(2)) == [discard(0, 1)]
+    brain.tell(reported(0, 1, 0.5), saved(0, 1))
+    lose_in_a_row(brain, [0, 1])
+    assert brain.tell(reported(0, 2, 0.5, attempt=3), lost(2)) == [discard(0, 1)]
     assert brain.status(0) == "failed" and brain.state.trials[0].score is None
     assert brain.tell(joined(3)) == [train(1, worker=3)]
     assert len(brain.state.ranking) == 0
 
 
-def test_losses_with_a_checkpoint_in_between_are_none_of_the_trials_doing() -> None:
+def test_a_trial_that_got_further_in_between_has_not() -> None:
+    """Preempted again and again, it saves a checkpoint now and then: it is not the cause."""
     brain = begun("none", workers=1, trials=2)
-    brain.tell(lost(0), joined(1), lost(1), joined(2), reported(0, 1, 0.5, attempt=3), saved(0, 1, attempt=3))
-    brain.tell(lost(2))
-    assert brain.status(0) == "waiting"
+    for step in range(4):
+        lose_in_a_row(brain, [2 * step, 2 * step + 1])
+        attempt = brain.state.trials[0].attempt
+        brain.tell(reported(0, step + 1, 0.5, attempt=attempt), saved(0, step + 1, attempt=attempt))
+    assert (brain.status(0), brain.state.trials[0].attempt) == ("running", 9)
+    lose_in_a_row(brain, [8, 9, 10])
+    assert brain.status(0) == "failed"
 
 
 def test_failing_so_it_counts_at_no_rung() -> None:

@@ -110,6 +110,13 @@ def test_the_first_value_stands_when_another_attempt_trains_the_epoch_again() ->
     assert list(median.means_at[3]) == [(5 + 5 + 9) / 3], "and its mean goes on from there"
 
 
+def test_its_own_best_is_over_all_that_it_ever_reported() -> None:
+    """Lost after 0.9, trial 5 trains its epochs again and gets less: it is judged by the 0.9 still."""
+    median = told([0.5], [0.5], [0.5], [0.5], [0.5], [0.9])
+    median.reported(5, 1, 0.1)
+    assert median.judge(5, 1).reason == "best 0.9 is not worse than the median 0.5 of 5 others at epoch 1"
+
+
 def test_a_jump_over_an_epoch_leaves_it_out_there() -> None:
     median = told([1], [1], [1], [1], [1], [1])
     for trial in range(5):
