@@ -101,7 +101,8 @@ def load_shipped(source: StudySource) -> Study:
 
 
 def _load(file: SourceFile, find: Find) -> tuple[Study, dict[str, SourceFile]]:
-    """Import a study. The finder stays: functions may import what is beside them when they are called."""
+    """Import a study. Its finder stays until the next: functions may import what is beside them when they are called."""
+    _forget_studies()
     name = PREFIX + "".join(c if c.isalnum() else "_" for c in Path(file.path).stem)
     beside = Beside(find)
     sys.meta_path.append(beside)
@@ -115,6 +116,14 @@ def _load(file: SourceFile, find: Find) -> tuple[Study, dict[str, SourceFile]]:
     except (Exception, SystemExit) as error:
         raise UserError(f"{file.path} does not import: {_describe(error, file.path)}") from error
     return _study_of(module, file.path), {n: found for n, found in beside.imported.items() if n != name}
+
+
+def _forget_studies() -> None:
+    """What an earlier study imported from beside it may have changed, or be another's by the same name."""
+    for finder in [finder for finder in sys.meta_path if isinstance(finder, Beside)]:
+        sys.meta_path.remove(finder)
+        for name in finder.imported:
+            sys.modules.pop(name, None)
 
 
 def _study_of(module: ModuleType, path: str) -> Study:

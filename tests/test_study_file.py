@@ -68,6 +68,15 @@ def test_what_lies_beside_is_shipped(write: Callable[..., Path], tmp_path: Path)
     assert "layers_of_mine.WIDTH" in inspect.getsource(study.train), "AutoGraph reads the source"
 
 
+def test_each_study_has_its_own_neighbours(write: Callable[..., Path]) -> None:
+    text = "import neighbour\n" + STUDY.replace("None", "neighbour.NAME")
+    for folder in ("one", "two", "one"):
+        write(f"{folder}/neighbour.py", f"NAME = {folder!r}\n")
+        study, source = read_study(write(f"{folder}/study.py", text))
+        assert set(source.beside) == {"neighbour"}
+        assert study.train is not None and study.train({}, None) == folder
+
+
 def test_libraries_win_over_what_lies_beside(write: Callable[..., Path]) -> None:
     write("json.py", "raise RuntimeError('not this one')\n")
     write("numpy.py", "raise RuntimeError('not this one')\n")
