@@ -101,7 +101,7 @@ def load_shipped(source: StudySource) -> Study:
 
 
 def _load(file: SourceFile, find: Find) -> tuple[Study, dict[str, SourceFile]]:
-    """Import a study. Its finder stays until the next: functions may import what is beside them when they are called."""
+    """Import a study. Its finder stays until the next: functions may import when they are called."""
     _forget_studies()
     name = PREFIX + "".join(c if c.isalnum() else "_" for c in Path(file.path).stem)
     beside = Beside(find)
