@@ -9,7 +9,6 @@ from orchestrator import __version__
 from orchestrator.display.base import Display
 from orchestrator.display.summary import Epochs, best_model
 from orchestrator.leaderboard import cells, leaderboard
-from orchestrator.scheduler.events import WorkerLost
 from orchestrator.scheduler.instructions import Record
 from orchestrator.scheduler.trial import Status, Trial
 from orchestrator.tables import plain
@@ -66,15 +65,13 @@ class EventsDisplay(Display):
         )
 
     def _tell_ended(self, record: Record) -> None:
-        if isinstance(record, WorkerLost):
-            numbers = [number for number in self.state.by_status[Status.FAILED] if number not in self._ended]
-        else:
-            number = getattr(record, "trial", None)
-            numbers = [] if number is None or number in self._ended else [number]
-        for trial in (self.state.trials[number] for number in numbers):
-            if trial.status.ended:
-                self._ended.add(trial.number)
-                self._emit("trial_ended", at=self.state.now, **self._trial(trial), reason=trial.reason)
+        number = getattr(record, "trial", None)
+        if number is None or number in self._ended:
+            return
+        trial = self.state.trials[number]
+        if trial.status.ended:
+            self._ended.add(number)
+            self._emit("trial_ended", at=self.state.now, **self._trial(trial), reason=trial.reason)
 
     def _trial(self, trial: Trial) -> dict[str, Any]:
         best = trial.best if trial.score is not None else None

@@ -41,6 +41,14 @@ class Stop(Instruction, frozen=True):
     reason: str
 
 
+class GiveUp(Instruction, frozen=True):
+    """A trial whose worker is lost again and again has failed: it is likely the cause."""
+
+    trial: int
+    attempt: int
+    reason: str
+
+
 class StopSampling(Instruction, frozen=True):
     """Ask for no more configurations."""
 
@@ -73,7 +81,7 @@ class Finish(Instruction, frozen=True):
     reason: str
 
 
-AnyInstruction = Train | Pause | Stop | StopSampling | Discard | WakeAt | EndRun | Finish
+AnyInstruction = Train | Pause | Stop | GiveUp | StopSampling | Discard | WakeAt | EndRun | Finish
 
 Record = Event | Instruction
 """What a journal holds: a fact, or a decision."""

@@ -25,11 +25,12 @@ from orchestrator.assignment import Assignment, Checkpoint
 from orchestrator.draws import training_seed
 from orchestrator.objective import Objective
 from orchestrator.samplers import Exhausted, Sampler
-from orchestrator.scheduler.events import Event, TrialEvent, TrialReported, WorkerLost
+from orchestrator.scheduler.events import Event, TrialEvent, TrialReported
 from orchestrator.scheduler.instructions import (
     Discard,
     EndRun,
     Finish,
+    GiveUp,
     Instruction,
     Outcome,
     Pause,
@@ -48,6 +49,8 @@ QUEUE_SECONDS = 0.1
 LONGEST_QUEUE = 16
 FIRST_TRIALS = 3
 """The same exception in each of these ends the run."""
+MOST_LOSSES = 3
+"""A trial whose worker is lost this often, with no checkpoint in between, has failed."""
 MOST_LOSSES_IN_A_ROW = 4
 """So many workers lost, with no report in between and beyond two for each worker, end the run."""
 RELEASE_SECONDS = 20.0
@@ -98,12 +101,9 @@ class Scheduler:
 
         False when the record was ignored.
         """
-        at_stake = self._trained_by(record.worker) if isinstance(record, WorkerLost) else None
         if not self.state.apply(record):
             return False
         self._tell_stopper(record)
-        if at_stake is not None and at_stake.status is Status.FAILED:
-            self.stopper.withdrawn(at_stake.number)
         return True
 
     def _tell_stopper(self, record: Record) -> None:
@@ -119,6 +119,8 @@ class Scheduler:
                 stopper.paused(record.trial)
             case Stop():
                 stopper.ended(record.trial)
+            case GiveUp():
+                stopper.withdrawn(record.trial)
             case TrialEvent():
                 match self.state.trials[record.trial].status:
                     case Status.DIVERGED:
@@ -128,27 +130,42 @@ class Scheduler:
                     case Status.COMPLETED:
                         stopper.ended(record.trial)
 
-    def _trained_by(self, worker: int) -> Trial | None:
-        queue = self.state.workers[worker].queue if worker in self.state.workers else ()
-        return self.state.trials[queue[0]] if queue else None
-
     # Deciding. Nothing below changes anything.
 
     def _decide(self, event: Event) -> Instruction | None:
         state = self.state
         if state.finished is not None:
             return None
-        if state.useless:
-            return Discard(checkpoint=next(iter(state.useless.values())))
+        if (discard := self._discard()) is not None:
+            return discard
         if state.ending is not None:
             return self._end_early(state.ending)
         if (ending := self._ending()) is not None:
             return EndRun(outcome=ending[0], reason=ending[1])
         if state.wake_at is None and self.limits.max_time is not None and state.now < self.limits.max_time:
             return WakeAt(time=self.limits.max_time)
-        if (verdict := self._judge(event)) is not None:
+        if (verdict := self._judge(event) or self._give_up()) is not None:
             return verdict
         return self._fill_idle(event) or self._fill_queue(event) or self._wind_up(event)
+
+    def _discard(self) -> Discard | None:
+        """What a newer one replaces, and of the ended trials' checkpoints all but the best one's."""
+        state = self.state
+        for checkpoint in state.superseded.values():
+            return Discard(checkpoint=checkpoint)
+        for number in state.ended_saved:
+            trial = state.trials[number]
+            if trial is not state.best_saved and trial.checkpoint is not None:
+                return Discard(checkpoint=trial.checkpoint)
+        return None
+
+    def _give_up(self) -> GiveUp | None:
+        for number in self.state.lost:
+            trial = self.state.trials[number]
+            if trial.losses >= MOST_LOSSES:
+                reason = f"its worker was lost {trial.losses} times: {self.state.last_loss}"
+                return GiveUp(trial=number, attempt=trial.attempt, reason=reason)
+        return None
 
     def _judge(self, event: Event) -> Instruction | None:
         """The trial that has just reached the end of its assignment is told what follows."""

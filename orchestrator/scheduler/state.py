@@ -31,6 +31,7 @@ from orchestrator.scheduler.instructions import (
     Discard,
     EndRun,
     Finish,
+    GiveUp,
     Pause,
     Record,
     Stop,
@@ -40,9 +41,6 @@ from orchestrator.scheduler.instructions import (
 )
 from orchestrator.scheduler.legality import IllegalRecord, check, is_current
 from orchestrator.scheduler.trial import TRANSITIONS, Report, Status, Trial
-
-MOST_LOSSES = 3
-"""A trial whose worker is lost this often, with no checkpoint in between, has failed: it is likely the cause."""
 
 
 class Worker:
@@ -72,10 +70,10 @@ class State:
         """Waiting trials that no worker has: theirs was lost."""
         self.ranking: SortedList[tuple[float, int]] = SortedList()
         """(-score, number) of every trial that has a score."""
-        self.useless: dict[str, Checkpoint] = {}
-        """Committed checkpoints that nothing needs any more."""
-        self.kept: int | None = None
-        """The ended trial whose checkpoint is kept: the best of those that have one."""
+        self.superseded: dict[str, Checkpoint] = {}
+        """Committed checkpoints that their trials have a newer one for."""
+        self.ended_saved: SortedSet[int] = SortedSet()
+        """Ended trials that have a checkpoint."""
         self.wake_at: float | None = None
         self.stop_requested: str | None = None
         self.sampling_stopped: str | None = None
@@ -102,8 +100,16 @@ class State:
 
     @property
     def safe_score(self) -> float | None:
-        """The best score whose weights stay: that of the ended trial whose checkpoint is kept."""
-        return None if self.kept is None else self.trials[self.kept].safe_score
+        """The best score whose weights stay."""
+        return None if self.best_saved is None else self.best_saved.safe_score
+
+    @property
+    def best_saved(self) -> Trial | None:
+        """Of the ended trials that have a checkpoint, the one with the best score in it; the lower number wins ties."""
+        saved = [self.trials[number] for number in self.ended_saved]
+        scored = [(trial.safe_score, -trial.number) for trial in saved if trial.score is not None]
+        best = max(((score, place) for score, place in scored if score is not None), default=None)
+        return None if best is None else self.trials[-best[1]]
 
     def count(self, status: Status) -> int:
         return len(self.by_status[status])
@@ -152,24 +158,21 @@ class State:
     def _(self, record: WorkerLost) -> None:
         self.losses_in_a_row += 1
         self.last_loss = record.reason
-        worker = self.workers.pop(record.worker, None)
+        self.workers.pop(record.worker, None)
         self.idle.discard(record.worker)
-        training = worker.queue[0] if worker and worker.queue else None
         for number in sorted(n for n in self.held if self.trials[n].holder == record.worker):
-            self._lose(self.trials[number], record, blame=number == training)
+            self._lose(self.trials[number], record)
 
-    def _lose(self, trial: Trial, record: WorkerLost, *, blame: bool) -> None:
+    def _lose(self, trial: Trial, record: WorkerLost) -> None:
         trial.attempt += 1
         self._let_go(trial)
         self._withdraw_unsaved(trial)
-        trial.losses += blame
-        if blame and trial.status is Status.RUNNING and trial.losses >= MOST_LOSSES:
-            self._end(trial, Status.FAILED, f"its worker was lost {trial.losses} times: {record.reason}")
-        else:
-            self._move(trial, TRANSITIONS[trial.status, WorkerLost])
-            if trial.status is Status.WAITING:
-                self.lost.add(trial.number)
-                trial.reason = f"its worker was lost: {record.reason}"
+        if trial.status is Status.RUNNING:
+            trial.losses += 1
+        self._move(trial, TRANSITIONS[trial.status, WorkerLost])
+        if trial.status is Status.WAITING:
+            self.lost.add(trial.number)
+            trial.reason = f"its worker was lost: {record.reason}"
 
     @_take.register
     def _(self, record: Train) -> None:
@@ -204,12 +207,12 @@ class State:
     def _(self, record: CheckpointSaved) -> None:
         trial, checkpoint = self.trials[record.trial], record.checkpoint
         if trial.checkpoint is not None and trial.checkpoint.name != checkpoint.name:
-            self._drop_checkpoint(trial)
+            self.superseded[trial.checkpoint.name] = trial.checkpoint
         trial.checkpoint = checkpoint
         trial.losses = 0
         trial.safe_score = next((r.score for r in trial.curve if r.epoch == checkpoint.best_epoch), None)
         if trial.status.ended:
-            self._keep_if_best(trial)
+            self.ended_saved.add(trial.number)
 
     @_take.register
     def _(self, record: TrialCompleted) -> None:
@@ -248,12 +251,22 @@ class State:
         self._end(trial, Status.STOPPED, record.reason)
 
     @_take.register
+    def _(self, record: GiveUp) -> None:
+        trial = self.trials[record.trial]
+        self.lost.discard(trial.number)
+        self._end(trial, Status.FAILED, record.reason)
+
+    @_take.register
     def _(self, record: StopSampling) -> None:
         self.sampling_stopped = record.reason
 
     @_take.register
     def _(self, record: Discard) -> None:
-        self.useless.pop(record.checkpoint.name, None)
+        checkpoint = record.checkpoint
+        if self.superseded.pop(checkpoint.name, None) is None:
+            trial = self.trials[checkpoint.trial]
+            trial.checkpoint = trial.safe_score = None
+            self.ended_saved.discard(trial.number)
 
     @_take.register
     def _(self, record: WakeAt) -> None:
@@ -279,10 +292,8 @@ class State:
             self._unrank(trial)
         self._move(trial, status)
         trial.reason = reason
-        if status in (Status.STOPPED, Status.COMPLETED):
-            self._keep_if_best(trial)
-        else:
-            self._drop_checkpoint(trial)
+        if trial.checkpoint is not None:
+            self.ended_saved.add(trial.number)
 
     def _release(self, record: TrialEvent, status: Status, reason: str) -> None:
         """The worker is through with a trial; one that was stopped meanwhile stays so."""
@@ -333,31 +344,6 @@ class State:
         if trial.score is not None:
             self.ranking.discard((-trial.score, trial.number))
 
-    def _drop_checkpoint(self, trial: Trial) -> None:
-        """Nothing needs the trial's checkpoint any more."""
-        if trial.checkpoint is None:
-            return
-        self.useless[trial.checkpoint.name] = trial.checkpoint
-        trial.checkpoint = trial.safe_score = None
-        if self.kept == trial.number:
-            self.kept = None
-
-    def _keep_if_best(self, trial: Trial) -> None:
-        """Of the ended trials, only the best one's checkpoint is kept."""
-        if trial.checkpoint is None or self.kept == trial.number:
-            return
-        if trial.safe_score is None:
-            self._drop_checkpoint(trial)
-            return
-        if self.kept is not None:
-            kept = self.trials[self.kept]
-            assert kept.safe_score is not None
-            if (kept.safe_score, -kept.number) > (trial.safe_score, -trial.number):
-                self._drop_checkpoint(trial)
-                return
-            self._drop_checkpoint(kept)
-        self.kept = trial.number
-
     # The check.
 
     def validate(self) -> None:
@@ -376,8 +362,7 @@ class State:
         assert self.held == {trial.number for trial in trials if trial.holder is not None}
         assert list(self.lost) == [n for n in by_status[Status.WAITING] if trials[n].holder is None]
         assert list(self.ranking) == sorted((-t.score, t.number) for t in trials if t.score is not None)
-        ended_with_checkpoint = [t.number for t in trials if t.status.ended and t.checkpoint is not None]
-        assert ended_with_checkpoint == ([] if self.kept is None else [self.kept])
+        assert list(self.ended_saved) == [t.number for t in trials if t.status.ended and t.checkpoint is not None]
         assert list(self.idle) == sorted(w.number for w in self.workers.values() if not w.queue)
         for worker in self.workers.values():
             for place, number in enumerate(worker.queue):

@@ -26,7 +26,7 @@ from orchestrator.scheduler.events import (
     TrialReported,
     WorkerLost,
 )
-from orchestrator.scheduler.instructions import Pause, Stop, Train
+from orchestrator.scheduler.instructions import GiveUp, Pause, Stop, Train
 
 
 class Status(StrEnum):
@@ -48,6 +48,7 @@ LIVE = (Status.WAITING, Status.RUNNING, Status.PAUSED)
 TRANSITIONS: dict[tuple[Status, type], Status] = {
     (Status.WAITING, Train): Status.RUNNING,
     (Status.WAITING, Stop): Status.STOPPED,
+    (Status.WAITING, GiveUp): Status.FAILED,
     (Status.WAITING, WorkerLost): Status.WAITING,
     (Status.RUNNING, Train): Status.RUNNING,
     (Status.RUNNING, TrialReported): Status.RUNNING,
@@ -121,6 +122,7 @@ class Trial:
         self.holder: int | None = None
         """The worker in whose memory it is."""
         self.losses = 0
+        """How often its worker was lost in training since its last checkpoint."""
         self.failure: TrialFailed | None = None
 
     @property

@@ -128,4 +128,4 @@ def test_each_checkpoint_is_discarded_once() -> None:
     brain = begun("none", workers=1, trials=50)
     names = [step.checkpoint.name for trial in range(50) for step in ended(brain, trial, (trial * 7) % 10)]
     assert len(set(names)) == len(names) == 49
-    assert brain.state.useless == {}
+    assert not brain.state.superseded and len(brain.state.ended_saved) == 1

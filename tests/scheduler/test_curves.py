@@ -4,6 +4,7 @@ from math import inf, nan
 
 import pytest
 
+from orchestrator.scheduler.instructions import Discard
 from orchestrator.scheduler.state import State
 from tests.scheduler.records import BEGUN, folded, pause, stop, train
 from tests.scheduler.support import (
@@ -106,15 +107,14 @@ def test_a_trial_that_starts_again_from_nothing_withdraws_its_curve() -> None:
     assert curve(state) == [] and best(state) is None
 
 
-def test_a_trial_whose_worker_is_lost_for_the_third_time_has_failed() -> None:
+def test_losses_are_counted_since_the_last_checkpoint() -> None:
     state = folded(started(), joined(0), train(0), lost(0), joined(1), train(0, attempt=2, worker=1), lost(1))
-    assert state.trials[0].status == "waiting"
-    for record in (joined(2), train(0, attempt=3, worker=2), reported(0, 1, 0.5, attempt=3), lost(2)):
+    assert (state.trials[0].status, state.trials[0].losses) == ("waiting", 2)
+    again = (joined(2), train(0, attempt=3, worker=2), reported(0, 1, 0.5, attempt=3), saved(0, 1, attempt=3))
+    for record in again:
         state.apply(record)
     state.validate()
-    assert state.trials[0].status == "failed"
-    assert state.trials[0].reason == "its worker was lost 3 times: its node died"
-    assert state.trials[0].failure is None, "no exception of the user's"
+    assert state.trials[0].losses == 0
 
 
 def test_losses_while_paused_or_queued_are_not_held_against_a_trial() -> None:
@@ -122,36 +122,41 @@ def test_losses_while_paused_or_queued_are_not_held_against_a_trial() -> None:
     assert (state.trials[0].losses, state.trials[0].status) == (0, "paused")
 
 
-def test_a_later_checkpoint_makes_the_one_before_useless() -> None:
+def test_a_later_checkpoint_supersedes_the_one_before() -> None:
     state = folded(*BEGUN, saved(0, 1), reported(0, 2, 0.7), saved(0, 2))
-    assert state.trials[0].checkpoint == checkpoint(0, 2) and list(state.useless) == [checkpoint(0, 1).name]
+    assert state.trials[0].checkpoint == checkpoint(0, 2) and list(state.superseded) == [checkpoint(0, 1).name]
 
 
-def test_a_checkpoint_saved_again_under_its_name_is_not_useless() -> None:
-    """Within the epoch after its best one a stopped trial saves the best epoch's weights once more."""
+def test_a_checkpoint_saved_again_under_its_name_supersedes_nothing() -> None:
     state = folded(*BEGUN, saved(0, 1), stop(0), saved(0, 1))
-    assert state.trials[0].checkpoint == checkpoint(0, 1) and state.useless == {}
+    assert state.trials[0].checkpoint == checkpoint(0, 1) and not state.superseded
 
 
-def test_a_checkpoint_of_a_failed_trial_is_useless() -> None:
+def test_a_checkpoint_is_there_until_it_is_discarded() -> None:
+    """Which one that is, is decided by the scheduler: the fold forgets what the journal says, and nothing else."""
+    state = folded(*BEGUN, saved(0, 1), completed(0))
+    assert state.best_saved is state.trials[0] and state.safe_score == 0.5
+    state.apply(Discard(checkpoint=checkpoint(0, 1)))
+    state.validate()
+    assert state.trials[0].checkpoint is None and state.best_saved is None and state.safe_score is None
+
+
+def test_the_checkpoint_of_a_failed_trial_is_nobodys_best() -> None:
     for end in (failed(0), diverged(0)):
         state = folded(*BEGUN, saved(0, 1), end)
-        assert state.trials[0].checkpoint is None and list(state.useless) == [checkpoint(0, 1).name]
-        assert state.safe_score is None
+        assert list(state.ended_saved) == [0] and state.best_saved is None
 
 
-def test_of_the_ended_trials_the_best_one_keeps_its_checkpoint() -> None:
+def test_only_what_has_ended_is_safe() -> None:
     two = (started(), joined(0), joined(1), train(0), train(1, worker=1))
     state = folded(*two, reported(0, 1, 0.5), saved(0, 1), completed(0), reported(1, 1, 0.6), saved(1, 1))
-    assert state.trials[0].checkpoint is not None, "trial 1 may still diverge"
+    assert state.best_saved is state.trials[0], "trial 1 may still diverge"
     state.apply(completed(1))
     state.validate()
-    assert [trial.checkpoint for trial in state.trials] == [None, checkpoint(1, 1)]
-    assert list(state.useless) == [checkpoint(0, 1).name]
+    assert state.best_saved is state.trials[1]
 
 
-def test_of_two_that_are_equal_the_first_row_keeps_its_checkpoint() -> None:
+def test_of_two_that_are_equal_the_first_row_is_the_best_saved() -> None:
     two = (started(), joined(0), joined(1), train(0), train(1, worker=1))
     state = folded(*two, reported(1, 1, 0.5), saved(1, 1), completed(1), reported(0, 1, 0.5), saved(0, 1), completed(0))
-    assert [trial.checkpoint for trial in state.trials] == [checkpoint(0, 1), None]
-    assert state.best is state.trials[0]
+    assert state.best_saved is state.best is state.trials[0]

@@ -169,7 +169,7 @@ def what_is_left_on_disk_is_the_first_rows_checkpoint(life: Life) -> None:
     discarded = [record.checkpoint.name for record in life.records if isinstance(record, Discard)]
     assert len(set(discarded)) == len(discarded) and saved.issuperset(discarded)
     kept = [trial for trial in life.state.trials if trial.checkpoint is not None]
-    assert len(kept) <= 1 and life.state.useless == {}
+    assert len(kept) <= 1 and not life.state.superseded
     best = life.state.best
     if best is not None and life.nature.saves and not life.state.held:
         assert [best] == kept

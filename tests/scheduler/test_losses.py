@@ -2,6 +2,7 @@
 
 import pytest
 
+from orchestrator.scheduler.instructions import GiveUp
 from tests.scheduler.support import (
     Brain,
     begun,
@@ -122,8 +123,11 @@ def test_a_trial_whose_worker_is_lost_three_times_has_failed() -> None:
     brain = begun("none", workers=1, trials=2)
     brain.tell(reported(0, 1, 0.5), saved(0, 1))
     lose_in_a_row(brain, [0, 1])
-    assert brain.tell(reported(0, 2, 0.5, attempt=3), lost(2)) == [discard(0, 1)]
-    assert brain.status(0) == "failed" and brain.state.trials[0].score is None
+    reason = "its worker was lost 3 times: its node died"
+    given_up = GiveUp(trial=0, attempt=4, reason=reason)
+    assert brain.tell(reported(0, 2, 0.5, attempt=3), lost(2)) == [given_up, discard(0, 1)]
+    assert (brain.status(0), brain.state.trials[0].reason) == ("failed", reason)
+    assert brain.state.trials[0].score is None and brain.state.trials[0].failure is None
     assert brain.tell(joined(3)) == [train(1, worker=3)]
     assert len(brain.state.ranking) == 0
 

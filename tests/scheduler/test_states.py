@@ -2,7 +2,7 @@
 
 import pytest
 
-from orchestrator.scheduler.instructions import Finish, Record
+from orchestrator.scheduler.instructions import Finish, GiveUp, Record
 from orchestrator.scheduler.legality import IllegalRecord
 from orchestrator.scheduler.trial import TRANSITIONS, Status
 from tests.scheduler.records import BEGUN, folded, pause, stop, train
@@ -25,6 +25,7 @@ TABLE = """
 Train            running  running    running    -        -          -         -
 Pause            -        paused     -          -        -          -         -
 Stop             stopped  stopped    stopped    -        -          -         -
+GiveUp           failed   -          -          -        -          -         -
 TrialReported    -        running    -          stopped  -          -         -
 CheckpointSaved  -        running    paused     stopped  -          -         -
 TrialReleased    -        -          paused     stopped  -          -         -
@@ -53,6 +54,7 @@ def record_of(kind: str, attempt: int) -> Record:
         "Train": train(0, after=1, attempt=attempt),
         "Pause": pause(0, attempt),
         "Stop": stop(0, attempt),
+        "GiveUp": GiveUp(trial=0, attempt=attempt, reason="its worker was lost 3 times"),
         "TrialReported": reported(0, 2, 0.6, attempt),
         "CheckpointSaved": saved(0, 1, attempt=attempt),
         "TrialReleased": released(0, attempt),
