@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Any, ClassVar
 
 from search_spaces.domain import Domain
-from search_spaces.shares import middle, share
+from search_spaces.scales import middle, share
 from search_spaces.values import Scalar, identity, plain, problem_of, quoted, shown
 
 

@@ -10,7 +10,7 @@ from typing import Any
 from search_spaces.domain import Domain
 from search_spaces.errors import nearest
 from search_spaces.numeric import Float
-from search_spaces.values import identity, problem_of, quoted
+from search_spaces.values import identity, problem_of, quoted, shown
 
 Domains = Mapping[str, Domain]
 
@@ -23,20 +23,38 @@ def is_active(domain: Domain, configuration: Mapping[str, Any]) -> bool:
     )
 
 
+def in_words(domain: Domain) -> str:
+    """Where the hyperparameter exists; empty where always."""
+    return " and ".join(f"{parent} = {' or '.join(map(shown, values))}" for parent, values in domain.conditions.items())
+
+
 def parents_first(domains: Domains) -> list[str]:
-    """All names, each after its parents; otherwise in the order of definition."""
-    placed: dict[str, None] = {}
+    """All names, each after its parents."""
+    return list(TopologicalSorter({name: domain.conditions for name, domain in domains.items()}).static_order())
 
-    def place(name: str) -> None:
-        for parent in domains[name].conditions:
-            if parent not in placed:
-                place(parent)
-        placed[name] = None
 
-    for name in domains:
-        if name not in placed:
-            place(name)
-    return list(placed)
+def misfits(domains: Domains, configuration: Mapping[str, Any]) -> Iterator[str]:
+    """What keeps the configuration from being one of these domains. Below a wrong parent nothing is said."""
+    sound: dict[str, Any] = {}
+    unclear: set[str] = set()
+    found: dict[str, str] = {}
+    for name in parents_first(domains):
+        domain = domains[name]
+        if unclear & domain.conditions.keys():
+            unclear.add(name)
+        elif not is_active(domain, sound):
+            if name in configuration:
+                found[name] = f"exists only where {in_words(domain)}: leave it out"
+        elif name in configuration and domain.contains(configuration[name]):
+            sound[name] = configuration[name]
+        else:
+            unclear.add(name)
+            is_what = f"is {quoted(configuration[name])}" if name in configuration else "is missing"
+            found[name] = f"{is_what}: use a value of {domain!r}"
+    yield from (f"{name} {found[name]}" for name in domains if name in found)
+    for name in configuration:
+        if name not in domains:
+            yield f"{quoted(name)} is not in the search space: leave it out{nearest(name, domains)}"
 
 
 def problems(domains: Domains, refused: Container[str] = ()) -> Iterator[str]:

@@ -19,7 +19,6 @@ from typing import Any, ClassVar
 from search_spaces import scales
 from search_spaces.domain import Domain
 from search_spaces.errors import nearest
-from search_spaces.shares import middle, share
 from search_spaces.values import is_number, plain, quoted, shown
 
 LARGEST_BOUND = 10**12
@@ -99,14 +98,14 @@ class Int(Domain):
         if self.scale == "log":
             nearest_whole = math.floor(scales.from_unit("log", self.low - 0.5, self.high + 0.5, unit) + 0.5)
             return min(max(nearest_whole, self.low), self.high)
-        return self.low + self._stride * share(unit, self.count)
+        return self.low + self._stride * scales.share(unit, self.count)
 
     def to_unit(self, value: int) -> float:
         self._require_value(value)
         value = plain(value)
         if self.scale == "log":
             return scales.to_unit("log", self.low - 0.5, self.high + 0.5, value)
-        return middle((value - self.low) // self._stride, self.count)
+        return scales.middle((value - self.low) // self._stride, self.count)
 
     def contains(self, value: Any) -> bool:
         self.require_sound()

@@ -12,6 +12,8 @@ log10 (the base cancels out), because `log1p` and `expm1` keep what `1 - x` woul
 overflow at the largest float as `10 ** log10(x)` does.
 
 What comes out lies within the bounds whatever the rounding, and the bounds themselves map exactly, both ways.
+
+Values that are as likely as each other need no stretching: `share` and `middle` cut the unit interval evenly.
 """
 
 import math
@@ -62,3 +64,13 @@ def to_unit(scale: str, low: float, high: float, value: float) -> float:
     # Bounds so close that the scale cannot tell them apart have no more than a middle.
     start, end, here = even(low) / 2, even(high) / 2, even(value) / 2
     return min(max((here - start) / (end - start), 0.0), 1.0) if end > start else 0.5
+
+
+def share(unit: float, count: int) -> int:
+    """Which of `count` equal shares of [0, 1] the unit falls into; the last one includes 1."""
+    return min(int(unit * count), count - 1)
+
+
+def middle(index: int, count: int) -> float:
+    """The unit in the middle of a share: `share(middle(index, count), count)` is index."""
+    return (index + 0.5) / count

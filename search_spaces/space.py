@@ -7,10 +7,11 @@ from functools import cached_property
 from hashlib import sha256
 from typing import Any, Self
 
-from search_spaces import advice, checking, codec, conditions, table
+from search_spaces import advice, codec, conditions, table
 from search_spaces.constraints import Predicate, Predicates, named
 from search_spaces.domain import Domain
 from search_spaces.errors import SpaceError
+from search_spaces.values import problem_of, quoted
 
 Configuration = dict[str, Any]
 
@@ -37,7 +38,7 @@ class Space(Mapping[str, Domain]):
     def __init__(
         self, domains: Mapping[str, Domain] | None = None, /, *, constraints: Predicates = (), **by_keyword: Domain
     ) -> None:
-        self._domains, refused = checking.gathered(domains, by_keyword)
+        self._domains, refused = _gathered(domains, by_keyword)
         self._constraints, constraint_problems = named(constraints)
         problems = list(refused.values())
         problems += [f"{name}: {problem}" for name, domain in self._domains.items() for problem in domain.problems]
@@ -93,7 +94,7 @@ class Space(Mapping[str, Domain]):
 
         Whether constraints allow the configuration is another question, for `refused_by`.
         """
-        _refuse("configuration", list(checking.misfits(self._domains, configuration)))
+        _refuse("configuration", list(conditions.misfits(self._domains, configuration)))
 
     def warnings(self) -> list[str]:
         """What the space would do better otherwise, a line each: see advice.py."""
@@ -149,6 +150,31 @@ class Space(Mapping[str, Domain]):
         if self._constraints:
             given.append(f"constraints=[{', '.join(self.constraints)}]")
         return f"Space({', '.join(given)})"
+
+
+def _gathered(domains: Any, named: Mapping[str, Any]) -> tuple[dict[str, Domain], dict[Any, str]]:
+    """The domains as given, those by keyword last, and by name what is wrong with the others."""
+    if domains is not None and not isinstance(domains, Mapping):
+        return {}, {None: f"{quoted(domains)} is no mapping: use Space(name=domain, …) or Space({{'name': domain, …}})"}
+    first = dict(domains or {})
+    problems = {name: f"{name} is given twice: leave one of them" for name in first if name in named}
+    found = {}
+    for name, domain in (first | dict(named)).items():
+        if not isinstance(name, str) or not name.isidentifier():
+            problems[name] = f"{name!r} is no name: use letters, digits and _, such as learning_rate"
+        elif not isinstance(domain, Domain):
+            problems[name] = f"{name} is {quoted(domain)}, no domain: use {_domain_for(domain)}"
+        else:
+            found[name] = domain
+    return found, problems
+
+
+def _domain_for(given: Any) -> str:
+    if isinstance(given, type) and issubclass(given, Domain):
+        return f"{given.__name__}(…) with its arguments"
+    if isinstance(given, Sequence) and not isinstance(given, str | bytes):
+        return f"Choice({quoted(list(given))})"
+    return f"Fixed({given!r})" if problem_of(given) is None else "a Float, an Int, a Choice or a Fixed"
 
 
 def _refuse(what: str, problems: list[str]) -> None:

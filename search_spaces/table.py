@@ -2,9 +2,9 @@
 
 from collections.abc import Iterable, Mapping, Sequence
 
+from search_spaces import conditions
 from search_spaces.domain import Domain
 from search_spaces.numeric import Float, Int
-from search_spaces.values import shown
 
 COLUMNS = ("name", "domain", "scale", "group", "condition")
 _WIDEST_DOMAIN = 60
@@ -17,7 +17,7 @@ def rows(domains: Mapping[str, Domain]) -> list[dict[str, str]]:
             "domain": _shortened(domain.describe()),
             "scale": domain.scale if isinstance(domain, Float | Int) else "",
             "group": "" if domain.group is None else str(domain.group),
-            "condition": condition(domain),
+            "condition": conditions.in_words(domain),
         }
         for name, domain in domains.items()
     ]
@@ -29,11 +29,6 @@ def printed(domains: Mapping[str, Domain], constraints: Iterable[str]) -> str:
     table = ["  ".join(cell.ljust(width) for cell, width in zip(line, widths, strict=True)).rstrip() for line in lines]
     names = ", ".join(constraints)
     return "\n".join([*table, f"constraints: {names}"] if names else table)
-
-
-def condition(domain: Domain) -> str:
-    """Where the hyperparameter exists, in words; empty where always."""
-    return " and ".join(f"{parent} = {' or '.join(map(shown, values))}" for parent, values in domain.conditions.items())
 
 
 def _shortened(text: str) -> str:

@@ -6,7 +6,8 @@ import sys
 import pytest
 
 import search_spaces
-from search_spaces import load, mlp, shipped
+from search_spaces import load, shipped
+from search_spaces.shipped import mlp
 
 
 @pytest.mark.parametrize("name", shipped())

@@ -1,4 +1,4 @@
-"""The shipped search spaces, by name. Each is a module of this package with a `space`."""
+"""The shipped search spaces, by name: one file each, with a `space`."""
 
 from importlib import import_module
 
@@ -19,5 +19,5 @@ def load(name: str) -> Space:
         raise SpaceError(
             f"search space {name!r} is not shipped{nearest(name, _SHIPPED)} (one of {', '.join(_SHIPPED)})"
         )
-    space: Space = import_module(f"search_spaces.{name}").space
+    space: Space = import_module(f"{__name__}.{name}").space
     return space
