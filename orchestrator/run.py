@@ -11,7 +11,7 @@ from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Self
 
-from orchestrator import studies
+from orchestrator import __version__, studies
 from orchestrator.backends.ray import RayBackend
 from orchestrator.display import About, ClusterSummary, Display, make_display
 from orchestrator.driver import drive
@@ -93,6 +93,7 @@ def launch(
         UserError: The study or a setting is wrong, or (RunFailed) the run could not begin.
     """
     display = display or make_display(quiet=quiet, as_json=json)
+    here = Path.cwd()  # Before the study is imported, which may go elsewhere.
     loaded, source = _find(study)
     resolved = resolve(loaded.settings, settings)
     scheduler = _make_scheduler(loaded, resolved)
@@ -100,9 +101,10 @@ def launch(
     try:
         with (
             Interruptions() as interruptions,
-            new_run_dir(resolved.run_dir, name) as run_dir,
+            new_run_dir(here, resolved.run_dir, name) as run_dir,
             connect(resolved.address, display.say) as cluster,
         ):
+            interruptions.listen()
             about = About(
                 study=name,
                 argument=str(study) if source else None,
@@ -155,7 +157,7 @@ def _drive(scheduler: Scheduler, pool: Pool, about: About, display: Display, int
     try:
         drive(scheduler, backend, journal, display.watch)
         if state.best is not None:
-            exported = backend.export(state.best, EXPORT_SECONDS)
+            exported = backend.export(state.best, state.idle, EXPORT_SECONDS)
             write_best(run_dir, state, exported.content, exported.problem or "the study saved no Keras model")
     finally:
         journal.close()
@@ -171,9 +173,15 @@ class Interruptions:
         self._before: dict[int, Any] = {}
 
     def __enter__(self) -> Self:
-        if threading.current_thread() is threading.main_thread():
-            self._before = {number: signal.signal(number, self._hear) for number in (signal.SIGINT, signal.SIGTERM)}
+        self.listen()
         return self
+
+    def listen(self) -> None:
+        """Again once Ray is there, which puts its own handler in the place of ours."""
+        if threading.current_thread() is threading.main_thread():
+            for number in (signal.SIGINT, signal.SIGTERM):
+                before = signal.signal(number, self._hear)
+                self._before.setdefault(number, before)
 
     def __exit__(self, *_: object) -> None:
         for number, handler in self._before.items():
@@ -264,7 +272,7 @@ def _header(about: About) -> Header:
 
 def _versions() -> dict[str, str]:
     """Without importing anything."""
-    found = {"python": sys.version.split()[0]}
+    found = {"orchestrator": __version__, "python": sys.version.split()[0]}
     for library in LIBRARIES:
         try:
             found[library] = version(library)

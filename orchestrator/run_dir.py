@@ -27,13 +27,18 @@ FOLDERS = ("checkpoints", "logs", "requests")
 
 
 @contextmanager
-def new_run_dir(given: str | None, study: str) -> Iterator[Path]:
+def new_run_dir(here: Path, given: str | None, study: str) -> Iterator[Path]:
     """`given`, or a name of its own below `runs/`; gone again if the run fails before its first record.
+
+    Args:
+        here: Where relative paths begin.
+        given: The directory, new or empty.
+        study: Names it otherwise.
 
     Raises:
         UserError: It is not empty, or cannot be made.
     """
-    path = Path(given) if given else _unused(Path("runs", f"{study}-{time.strftime('%Y%m%d-%H%M%S')}"))
+    path = here / given if given else _unused(here / "runs" / f"{study}-{time.strftime('%Y%m%d-%H%M%S')}")
     made = [folder for folder in (path, *path.parents) if not folder.exists()]
     try:
         path.mkdir(parents=True, exist_ok=True)

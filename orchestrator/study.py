@@ -1,6 +1,6 @@
 """A study: what to tune. The one object that users write."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
 from orchestrator.assignment import Configuration
@@ -61,12 +61,15 @@ class Study:
 
     def fit_arguments(self, configuration: Configuration) -> dict[str, Any]:
         """What `fit` gets beside data, batch size and epochs. UserError when it names one of those."""
-        given = dict((self.fit(dict(configuration)) if callable(self.fit) else self.fit) or {})
+        returned = self.fit(dict(configuration)) if callable(self.fit) else self.fit
+        if not isinstance(returned, Mapping | None):
+            raise UserError(f"Study(fit=…) returned {type(returned).__name__}: return a dict of arguments of fit")
+        given = dict(returned or {})
         if taken := sorted(set(given) & set(OWN_FIT_ARGUMENTS)):
             raise UserError(f"Study(fit=…) sets {', '.join(taken)}, which the study itself decides: leave it out")
         return given
 
-    def _problems(self) -> Any:
+    def _problems(self) -> Iterator[str]:
         if not isinstance(self.space, Space):
             yield f"space is {type(self.space).__name__}, not a Space"
         if (self.build is None) == (self.train is None):

@@ -5,12 +5,13 @@ imported under a private name and the files beside it come last on the path of i
 anything without hiding a library's module or one of ours. What the study imports from beside it is shipped with it.
 """
 
+import ast
 import importlib.abc
 import importlib.machinery
 import importlib.util
 import sys
 import traceback
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from types import CodeType, ModuleType
 
@@ -35,7 +36,7 @@ class SourceFile(msgspec.Struct, frozen=True):
 
 
 class StudySource(msgspec.Struct, frozen=True):
-    """The study's file, and by module name the files beside it that it imported."""
+    """The study's file, and by module name the files beside it that it imports, anywhere in its code."""
 
     file: SourceFile
     beside: dict[str, SourceFile]
@@ -91,16 +92,15 @@ def read_study(path: Path) -> tuple[Study, StudySource]:
     file = _read(path.resolve())
     if file is None:
         raise UserError(f"{path}: there is no such file")
-    study, imported = _load(file, on_disk)
-    return study, StudySource(file, imported)
+    return _load(file, on_disk), StudySource(file, _neighbours(file, folder, on_disk))
 
 
 def load_shipped(source: StudySource) -> Study:
     """Load a study from shipped source, in a worker."""
-    return _load(source.file, source.beside.get)[0]
+    return _load(source.file, source.beside.get)
 
 
-def _load(file: SourceFile, find: Find) -> tuple[Study, dict[str, SourceFile]]:
+def _load(file: SourceFile, find: Find) -> Study:
     """Import a study. Its finder stays until the next: functions may import when they are called."""
     _forget_studies()
     name = PREFIX + "".join(c if c.isalnum() else "_" for c in Path(file.path).stem)
@@ -115,7 +115,7 @@ def _load(file: SourceFile, find: Find) -> tuple[Study, dict[str, SourceFile]]:
         raise UserError("\n".join(f"{file.path}: {line}" for line in str(error).splitlines())) from error
     except (Exception, SystemExit) as error:
         raise UserError(f"{file.path} does not import: {_describe(error, file.path)}") from error
-    return _study_of(module, file.path), {n: found for n, found in beside.imported.items() if n != name}
+    return _study_of(module, file.path)
 
 
 def _forget_studies() -> None:
@@ -124,6 +124,43 @@ def _forget_studies() -> None:
         sys.meta_path.remove(finder)
         for name in finder.imported:
             sys.modules.pop(name, None)
+
+
+def _neighbours(file: SourceFile, folder: Path, find: Find) -> dict[str, SourceFile]:
+    """What a file imports from its folder, and what that imports, also inside functions. Libraries win there too."""
+    found: dict[str, SourceFile] = {}
+    to_read = [("", file)]
+    while to_read:
+        package, source = to_read.pop()
+        for name in _imported_names(source.text, package):
+            if name in found or _is_library(name.partition(".")[0], folder) or (neighbour := find(name)) is None:
+                continue
+            found[name] = neighbour
+            to_read.append((name if neighbour.is_package else name.rpartition(".")[0], neighbour))
+    return found
+
+
+def _imported_names(text: str, package: str) -> Iterator[str]:
+    """Every module that could be meant, parents first: of `from a.b import c`, a, a.b and a.b.c."""
+    try:
+        nodes = list(ast.walk(ast.parse(text)))
+    except SyntaxError:
+        return
+    names = [alias.name for node in nodes if isinstance(node, ast.Import) for alias in node.names]
+    for node in nodes:
+        if isinstance(node, ast.ImportFrom) and (package or not node.level):
+            module = importlib.util.resolve_name("." * node.level + (node.module or ""), package or None)
+            names += [f"{module}.{alias.name}" for alias in node.names]
+    for name in names:
+        parts = name.split(".")
+        yield from (".".join(parts[:length]) for length in range(1, len(parts) + 1))
+
+
+def _is_library(name: str, folder: Path) -> bool:
+    if name in sys.stdlib_module_names:
+        return True
+    spec = importlib.machinery.PathFinder.find_spec(name)
+    return spec is not None and spec.origin is not None and folder not in Path(spec.origin).resolve().parents
 
 
 def _study_of(module: ModuleType, path: str) -> Study:

@@ -72,7 +72,7 @@ class SimulatedRun:
             "worker_cpus": 2.0,
             "worker_gpus": 0.25,
             "cluster": cluster,
-            "versions": {"python": "3.11.7", "ray": "2.60.0"},
+            "versions": {"orchestrator": "0.1.0", "python": "3.11.7", "ray": "2.60.0"},
         }
         return About(**known | changes)
 

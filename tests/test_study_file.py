@@ -53,14 +53,16 @@ def test_what_lies_beside_is_shipped(write: Callable[..., Path], tmp_path: Path)
     write("parts/__init__.py", "")
     write("parts/inner.py", "from . import outer\nWIDTH = 7 * outer.FACTOR\n")
     write("parts/outer.py", "FACTOR = 6\n")
-    path = write("study.py", "import layers_of_mine\n" + STUDY.replace("None", "layers_of_mine.WIDTH"))
+    path = write(
+        "study.py", STUDY.replace("    return None", "    import layers_of_mine\n    return layers_of_mine.WIDTH")
+    )
     _, source = read_study(path)
     assert set(source.beside) == {"layers_of_mine", "parts", "parts.inner", "parts.outer"}
 
     for file in sorted(tmp_path.rglob("*.py")):
         file.unlink()
     for name in [*source.beside, "orchestrator_study_study"]:
-        del sys.modules[name]
+        sys.modules.pop(name, None)
     sys.meta_path[:] = [finder for finder in sys.meta_path if not isinstance(finder, Beside)]
     study = load_shipped(source)
     assert study.train is not None

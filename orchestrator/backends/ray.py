@@ -68,13 +68,13 @@ class RayBackend:
             match instruction:
                 case Stop() if instruction.worker is not None:
                     self.pool.stop(instruction.worker, instruction.trial, instruction.attempt)
-                case Discard():
-                    (self.checkpoints / instruction.checkpoint.name).unlink(missing_ok=True)
                 case WakeAt():
                     self._wake_at = instruction.time
         commands = [step for step in instructions if isinstance(step, Train | Pause)]
         for worker, steps in groupby(sorted(commands, key=lambda step: step.worker), key=lambda step: step.worker):
             self._command(worker, list(steps))
+        for discard in (step for step in instructions if isinstance(step, Discard)):
+            (self.checkpoints / discard.checkpoint.name).unlink(missing_ok=True)
 
     def _command(self, worker: int, steps: list[Train | Pause]) -> None:
         """Send one worker all it is to do, in one call."""
@@ -93,11 +93,12 @@ class RayBackend:
         member = self.pool.members.get(worker)
         if member is None or member.ready is None or member.ready.sees_run_dir:
             return {}
-        return {checkpoint.name: (self.checkpoints / checkpoint.name).read_bytes() for checkpoint in needed}
+        paths = [self.checkpoints / checkpoint.name for checkpoint in needed]
+        return {path.name: path.read_bytes() for path in paths if path.exists()}
 
-    def export(self, trial: Trial, timeout: float) -> Exported:
-        """The model of a trial's best epoch, built by any worker; asked once the run is finished."""
-        ready = [number for number, member in self.pool.members.items() if member.ready is not None]
+    def export(self, trial: Trial, idle: Iterable[int], timeout: float) -> Exported:
+        """The model of a trial's best epoch, built by an idle worker; asked once the run is finished."""
+        ready = [number for number in idle if number in self.pool.members]
         if not ready or trial.checkpoint is None:
             return Exported(None, "no worker is left" if trial.checkpoint else "its weights were not saved")
         command = Export(trial.configuration, trial.assignment.seed, trial.checkpoint)

@@ -4,7 +4,6 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from orchestrator import __version__
 from orchestrator.display.words import counted, duration, quantity, shown_path
 from orchestrator.objective import Objective
 from orchestrator.settings import Settings
@@ -45,7 +44,7 @@ class About:
 
 
 def first_lines(about: About, width: int) -> Iterator[str]:
-    versions = {"orchestrator": __version__, **about.versions}
+    versions = about.versions
     yield cut(" · ".join(f"{name} {version}" for name, version in versions.items()), width)
     yield ""
     goal = "maximise" if about.objective.direction == "max" else "minimise"

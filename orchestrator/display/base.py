@@ -87,5 +87,5 @@ class Display:
         if not self._is_gone:
             try:
                 show()
-            except OSError:
+            except (OSError, ValueError):
                 self._is_gone = True

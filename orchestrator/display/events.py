@@ -5,7 +5,6 @@ from collections.abc import Sequence
 from dataclasses import asdict
 from typing import Any
 
-from orchestrator import __version__
 from orchestrator.display.base import Display
 from orchestrator.display.summary import Epochs, best_model
 from orchestrator.leaderboard import cells, leaderboard
@@ -37,7 +36,7 @@ class EventsDisplay(Display):
             worker_cpus=about.worker_cpus,
             worker_gpus=about.worker_gpus,
             cluster=asdict(about.cluster),
-            versions={"orchestrator": __version__, **about.versions},
+            versions=about.versions,
         )
 
     def _watched(self, records: Sequence[Record]) -> None:

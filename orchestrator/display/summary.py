@@ -76,16 +76,6 @@ class Epochs:
         return cls(trained, trained + left)
 
 
-def was_cut_short(state: State, settings: Settings) -> bool:
-    """Whether trials were stopped because the run was to end, rather than by the stopper."""
-    if state.finished is None or state.finished.outcome != "done":
-        return True
-    if settings.max_time is not None and state.now >= settings.max_time:
-        return True
-    best = state.best.score if state.best is not None else None
-    return settings.target is not None and best is not None and best >= state.objective.turn(settings.target)
-
-
 def epochs_line(state: State, settings: Settings) -> str:
     epochs = Epochs.of(state, settings.epochs)
     twice = state.epochs_trained - epochs.trained
@@ -93,7 +83,7 @@ def epochs_line(state: State, settings: Settings) -> str:
     trained = f"{epochs.trained:,} trained{again}"
     if settings.stopper == "none" or not epochs.unstopped:
         return f"{trained}; there was no early stopping"
-    if was_cut_short(state, settings):
+    if state.ending is not None:
         return (
             f"{trained} of {epochs.unstopped:,} with no stopping at all; "
             "the run was cut short, so not all of the rest was saved by early stopping"

@@ -66,7 +66,7 @@ class Worker:
         self._outbox = Outbox()
         _stay_in_session_folder()
         run_dir = Path(setup.run_dir)
-        sees_run_dir = _proof(run_dir) == setup.proof
+        sees_run_dir = _proof(run_dir) == setup.proof and os.access(run_dir / "checkpoints", os.W_OK)
         self._store = Store(run_dir / "checkpoints" if sees_run_dir else None, self._outbox)
         if sees_run_dir:
             _log_to(run_dir / "logs" / f"worker-{number}.log")
@@ -119,11 +119,18 @@ class Worker:
                     from orchestrator.training.trial import train_trial
 
                     ending = train_trial(study, command, data, link, checkpoint_every=self._setup.checkpoint_every)
+                self._forget(command)
                 link.say(_event_of(ending, command))
             case Export():
                 self._outbox.put(self._export(command, study))
             case PauseTrial():
                 pass  # The trial ended, by itself or by a stop, before the pause arrived; that was said.
+
+    def _forget(self, assignment: Assignment) -> None:
+        """The trial has ended here: what was kept for it may go."""
+        self._inbox.forget_stop(assignment.trial, assignment.attempt)
+        if assignment.start is not None:
+            self._store.received.pop(assignment.start.name, None)
 
     def _export(self, command: Export, study: Study) -> Exported:
         from orchestrator.training.checkpoint import export_best

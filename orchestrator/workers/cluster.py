@@ -4,7 +4,7 @@ import logging
 import os
 import socket
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -45,15 +45,19 @@ def connect(address: str | None, say: Callable[[str], None]) -> Iterator[Cluster
     address = address or os.environ.get("RAY_ADDRESS")
     say(f"Joining the Ray cluster at {address} …" if address else "Starting Ray on this machine …")
     environment, many_nodes = dict(os.environ), ray_constants.ENABLE_RAY_CLUSTER
-    children = set(psutil.Process().children())
+    started: list[int] = []
     try:
         _init(address)
+        if address is None:
+            started = [process.pid for _, process in ray._private.worker._global_node.live_processes()]
         yield _describe(local=address is None)
     finally:
-        _shut_down(set(psutil.Process().children()) - children)
+        _shut_down(started)
         # Starting a cluster switches token authentication on in this process's environment, for good.
-        os.environ.clear()
-        os.environ.update(environment)
+        for name in set(os.environ) - set(environment):
+            if name.startswith("RAY_"):
+                del os.environ[name]
+        os.environ.update({name: value for name, value in environment.items() if name.startswith("RAY_")})
         ray_constants.ENABLE_RAY_CLUSTER = many_nodes
 
 
@@ -93,13 +97,18 @@ def _check_reachable(address: str) -> None:
         ) from error
 
 
-def _shut_down(started: set[psutil.Process]) -> None:
+def _shut_down(started: list[int]) -> None:
     """And wait until the processes of a cluster of ours are gone, of which some take a moment."""
-    started |= {process for parent in started for process in parent.children(recursive=True)}
+    ours: list[psutil.Process] = []
+    for pid in started:
+        with suppress(psutil.NoSuchProcess):
+            parent = psutil.Process(pid)
+            ours += [parent, *parent.children(recursive=True)]
     ray.shutdown()
-    _, left = psutil.wait_procs(started, timeout=SECONDS_TO_END)
+    _, left = psutil.wait_procs(ours, timeout=SECONDS_TO_END)
     for process in left:
-        process.kill()
+        with suppress(psutil.NoSuchProcess):
+            process.kill()
 
 
 def _describe(*, local: bool) -> Cluster:

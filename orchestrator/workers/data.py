@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from typing import Any
 
 import ray
+from ray.exceptions import RayError
 
 from orchestrator.errors import RunFailed, UserError
 from orchestrator.workers.shipping import Shipped, unship
@@ -30,7 +31,11 @@ def check_loaded(problem: ray.ObjectRef) -> None:
     Raises:
         UserError: It does not fit, or (RunFailed) `data()` raised.
     """
-    found: Problem | None = ray.get(problem)
+    try:
+        found: Problem | None = ray.get(problem)
+    except RayError as error:
+        first = (str(error).strip().splitlines() or [type(error).__name__])[0]
+        raise RunFailed(f"data() ended its process (out of memory?): {first}") from error
     if found is not None:
         raise (UserError if found.is_bad_input else RunFailed)(found.message)
 
@@ -46,7 +51,7 @@ def _load(shipped: Shipped) -> tuple[Problem | None, Any]:
         return None, data if study.train is not None else check_data(data)
     except UserError as error:
         return Problem(str(error), is_bad_input=True), None
-    except Exception as error:
+    except (Exception, SystemExit) as error:
         last = traceback.extract_tb(error.__traceback__)[-1]
         what = f"data() raised {type(error).__name__}: {error}".replace("\n", " ")
         return Problem(f"{what} ({last.filename}, line {last.lineno})", is_bad_input=False), None

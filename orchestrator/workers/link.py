@@ -43,6 +43,10 @@ class Inbox:
     def is_stopped(self, trial: int, attempt: int) -> bool:
         return (trial, attempt) in self._stopped
 
+    def forget_stop(self, trial: int, attempt: int) -> None:
+        with self._changed:
+            self._stopped.discard((trial, attempt))
+
     def next(self) -> Command:
         """Wait for the next command; the one before it is done."""
         with self._changed:

@@ -104,8 +104,7 @@ def test_json_tells_a_trial_that_ended_with_its_worker():
     shown.display.open(SimulatedRun(Settings(trials=2, epochs=3)).about(), brain.state)
     for attempt in (1, 2, 3):
         for event in (reported(0, 1, 0.5, attempt=attempt), lost(attempt - 1), joined(attempt)):
-            brain.tell(event)
-            shown.display.watch([event])
+            shown.display.watch([event, *brain.tell(event)])
     (event,) = of(shown.events, "trial_ended")
     assert (event["trial"], event["status"], event["score"]) == (0, "failed", None)
 
