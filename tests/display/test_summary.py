@@ -54,7 +54,7 @@ def test_the_last_lines_tell_how_it_went_and_what_comes_next(monkeypatch):
 
 def test_first_lines_that_are_too_wide_are_cut(monkeypatch):
     monkeypatch.setenv("COLUMNS", "66")
-    versions = {"orchestrator": "0.1.0", "python": "3.11.7", "tensorflow": "2.21.0", "keras": "3.15.1", "numpy": "2.4.6"}
+    versions = {"orchestrator": "0.1.0", "python": "3.11.7", "tensorflow": "2.21.0", "keras": "3.15.1"}
     shown = Shown(LinesDisplay, versions=versions)
     shown.run(trials=3, epochs=1)
     first = next(line for line in shown.lines if line.startswith("orchestrator"))

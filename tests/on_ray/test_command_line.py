@@ -76,15 +76,16 @@ def folder(tmp_path: Path) -> Iterator[Path]:
     assert {path.name for path in tmp_path.iterdir()} <= {"slow.py", "output.txt", "runs"}
 
 
-def test_ctrl_c_ends_a_run_cleanly(folder: Path) -> None:
+@pytest.mark.parametrize("asked", [signal.SIGINT, signal.SIGTERM])
+def test_a_signal_ends_a_run_cleanly(folder: Path, asked: signal.Signals) -> None:
     command = Command(folder, "slow.py", "--workers", "1")
     command.wait_for('"TrialReported"')
-    command.process.send_signal(signal.SIGINT)
+    command.process.send_signal(asked)
     assert command.end() == 130
 
     frame = read_leaderboard(command.run_dir)
     assert set(frame["status"]) == {"stopped"}
-    assert "Ctrl-C" in frame["reason"].iloc[0]
+    assert frame["reason"].str.startswith("interrupted by ").all()
     assert (command.run_dir / "leaderboard.csv").exists()
     assert not (command.run_dir / "journal.lock").exists()
     assert "Traceback" not in command.output.read_text()
