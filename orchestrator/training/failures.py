@@ -4,11 +4,13 @@ import os
 import re
 import sysconfig
 import traceback
+from collections.abc import Callable
 from pathlib import Path
 from types import TracebackType
+from typing import Any
 
+from orchestrator.errors import UserError
 from orchestrator.training.link import Failed
-from orchestrator.training.mistakes import BadStudy
 
 MESSAGE_LIMIT = 300
 TRACEBACK_LIMIT = 16_000
@@ -19,6 +21,18 @@ SHIPPED_STUDIES = f"{OURS / 'studies'}{os.sep}"
 LIBRARIES = tuple({f"{Path(sysconfig.get_path(name)).resolve()}{os.sep}" for name in ("stdlib", "purelib", "platlib")})
 GENERATED = ("<frozen ", "__autograph_generated_file")
 TERMINAL_COLOURS = re.compile(r"\x1b\[[0-9;]*m")
+
+
+class BadStudy(UserError):
+    """A mistake that every trial would share, found only when training starts.
+
+    `where`: the function of the study that is to be mended, as "file.py:LINE in name".
+    """
+
+    def __init__(self, message: str, function: Callable[..., Any] | None = None) -> None:
+        super().__init__(message)
+        code = getattr(function, "__code__", None)
+        self.where = f"{Path(code.co_filename).name}:{code.co_firstlineno} in {code.co_name}" if code else ""
 
 
 def failed(error: BaseException) -> Failed:

@@ -12,20 +12,20 @@ from orchestrator.assignment import Configuration
 from orchestrator.errors import UserError, nearest
 from orchestrator.study import OWN_FIT_ARGUMENTS, Study
 from orchestrator.training import batches
-from orchestrator.training.checkpoint import ModelKeeper
+from orchestrator.training.attempt import LOSS, Attempt, number
 from orchestrator.training.data import Data
+from orchestrator.training.failures import BadStudy
+from orchestrator.training.fit_keeper import FitKeeper
 from orchestrator.training.link import Diverged, Ending
-from orchestrator.training.mistakes import BadStudy
 from orchestrator.training.models import build_model
-from orchestrator.training.progress import LOSS, Progress
 from orchestrator.training.session import begin_trial
 from orchestrator.training.variables import no_rows
 
 FitArguments = dict[str, Any]
 
 
-def train_by_fit(study: Study, data: Data, progress: Progress) -> Ending:
-    assignment = progress.assignment
+def train_by_fit(study: Study, data: Data, attempt: Attempt) -> Ending:
+    assignment = attempt.assignment
     begin_trial(assignment.seed)
     model = build_model(study, assignment.configuration)
     arguments = _fit_arguments(study, assignment.configuration)
@@ -38,9 +38,9 @@ def train_by_fit(study: Study, data: Data, progress: Progress) -> Ending:
     stream = batches.training_stream(weighted, batch_size, assignment.seed, assignment.after_epoch, shuffle)
     # The stream has no end, so an execution must not run over that of an epoch.
     model.steps_per_execution = math.gcd(model.steps_per_execution, stream.steps)
-    keeper = ModelKeeper(model, own, no_rows(training[0]), progress)
+    keeper = FitKeeper(model, own, no_rows(training[0]), attempt)
     callbacks = keras.callbacks.CallbackList(
-        [_EpochBegin(progress, keeper), *own, _EpochEnd(progress, keeper)],
+        [_EpochBegin(attempt, keeper), *own, _EpochEnd(attempt, keeper)],
         add_history=True,
         model=model,
         verbose=0,
@@ -61,8 +61,8 @@ def train_by_fit(study: Study, data: Data, progress: Progress) -> Ending:
         )
     except _EndedWithinEpoch:
         callbacks.on_train_end()
-    assert progress.ending is not None
-    return progress.ending
+    assert attempt.ending is not None
+    return attempt.ending
 
 
 class _EndedWithinEpoch(BaseException):
@@ -72,35 +72,35 @@ class _EndedWithinEpoch(BaseException):
 class _EpochBegin(keras.callbacks.Callback):
     """Before the user's callbacks, so that what they draw and the time they take belong to the epoch."""
 
-    def __init__(self, progress: Progress, keeper: ModelKeeper) -> None:
+    def __init__(self, attempt: Attempt, keeper: FitKeeper) -> None:
         super().__init__()
-        self._progress = progress
+        self._attempt = attempt
         self._keeper = keeper
 
     def on_epoch_begin(self, epoch: int, logs: Any = None) -> None:
-        self._progress.begin_epoch(epoch + 1)
+        self._attempt.begin_epoch(epoch + 1)
         self._keeper.within_epoch = True
 
 
 class _EpochEnd(keras.callbacks.Callback):
     """After the user's callbacks: undoes what they set where a trial is resumed, and sees what they log."""
 
-    def __init__(self, progress: Progress, keeper: ModelKeeper) -> None:
+    def __init__(self, attempt: Attempt, keeper: FitKeeper) -> None:
         super().__init__()
-        self._progress = progress
+        self._attempt = attempt
         self._keeper = keeper
 
     def on_train_begin(self, logs: Any = None) -> None:
-        start = self._progress.assignment.start
+        start = self._attempt.assignment.start
         if start is not None:
-            self._keeper.restore(self._progress.link.load(start))
+            self._keeper.restore(self._attempt.link.load(start))
 
     def on_train_batch_end(self, batch: int, logs: Any = None) -> None:
         loss = (logs or {}).get(LOSS, 0.0)
         if not math.isfinite(loss):
-            epoch = self._progress.epoch + 1
+            epoch = self._attempt.epoch + 1
             reason = f"{LOSS} became {loss} in epoch {epoch}, batch {batch + 1}"
-            self._progress.ending = Diverged(epoch, reason)
+            self._attempt.ending = Diverged(epoch, reason)
             raise _EndedWithinEpoch
         self._end_if_asked()
 
@@ -108,17 +108,18 @@ class _EpochEnd(keras.callbacks.Callback):
         self._end_if_asked()
 
     def on_epoch_end(self, epoch: int, logs: Any = None) -> None:
-        metrics = {name: float(value) for name, value in (logs or {}).items() if isinstance(value, (int, float))}
-        score = self._progress.report(epoch + 1, metrics)
+        found = {name: number(value) for name, value in (logs or {}).items()}
+        metrics = {name: value for name, value in found.items() if value is not None}
+        score = self._attempt.report(epoch + 1, metrics)
         self._keeper.within_epoch = False
-        if self._progress.ending is None:
+        if self._attempt.ending is None:
             self._keeper.note(epoch + 1, score)
-        self._progress.decide(self._keeper, ended_by_itself=bool(self.model.stop_training))
-        self.model.stop_training = self._progress.ending is not None
+        self._attempt.decide(self._keeper, ended_by_itself=bool(self.model.stop_training))
+        self.model.stop_training = self._attempt.ending is not None
 
     def _end_if_asked(self) -> None:
-        if self._progress.stop_requested():
-            self._progress.stop(self._keeper)
+        if self._attempt.stop_requested():
+            self._attempt.stop(self._keeper)
             raise _EndedWithinEpoch
 
 

@@ -10,10 +10,10 @@ import numpy as np
 import tensorflow as tf
 from numpy.typing import NDArray
 
+from orchestrator.training.attempt import Attempt
 from orchestrator.training.checkpoint import describe
 from orchestrator.training.models import keras_file
 from orchestrator.training.packing import Tree, is_tree, pack, unpack
-from orchestrator.training.progress import Progress
 from orchestrator.training.session import global_randomness, set_global_randomness
 from orchestrator.training.variables import (
     Values,
@@ -42,19 +42,19 @@ class _Capture:
 class LoopKeeper:
     """Only epochs that were both saved and reported count: of others, there is nothing or no score."""
 
-    def __init__(self, progress: Progress) -> None:
+    def __init__(self, attempt: Attempt) -> None:
         self.best_epoch = 0
         self.best_score: float | None = None
         self._best_weights: Values | None = None
         self._best_file: bytes | None = None
-        self._progress = progress
+        self._attempt = attempt
         self._start: Tree | None = None
         self._captured: _Capture | None = None
         self._whole: _Capture | None = None
         self._written: _Capture | None = None
         self._reported = (0, 0.0)
-        if (start := progress.assignment.start) is not None:
-            self._start = unpack(progress.link.load(start))
+        if (start := attempt.assignment.start) is not None:
+            self._start = unpack(attempt.link.load(start))
             self.best_epoch, self.best_score = self._start["best_epoch"], self._start["best_score"]
             self._best_file = None if self._start["best_file"] is None else self._start["best_file"].tobytes()
 
@@ -78,7 +78,7 @@ class LoopKeeper:
 
     def _match(self) -> None:
         epoch, score = self._reported
-        if self._captured is None or self._captured.epoch != epoch or self._progress.ending is not None:
+        if self._captured is None or self._captured.epoch != epoch or self._attempt.ending is not None:
             return
         self._whole = self._captured
         if self.best_score is None or score > self.best_score or epoch == self.best_epoch:
@@ -102,8 +102,8 @@ class LoopKeeper:
                 "best_file": None if file is None else np.frombuffer(file, np.uint8),
             }
         )
-        checkpoint = describe(self._progress.assignment, self._whole.epoch, self.best_epoch, content)
-        self._progress.link.save(checkpoint, content)
+        checkpoint = describe(self._attempt.assignment, self._whole.epoch, self.best_epoch, content)
+        self._attempt.link.save(checkpoint, content)
         self._written = self._whole
 
     def _best_model(self, capture: _Capture) -> bytes | None:

@@ -7,7 +7,7 @@ import keras
 
 from orchestrator.assignment import Configuration
 from orchestrator.study import Study
-from orchestrator.training.mistakes import BadStudy
+from orchestrator.training.failures import BadStudy
 
 
 def build_model(study: Study, configuration: Configuration) -> keras.Model:

@@ -4,11 +4,11 @@ from typing import Any
 
 from orchestrator.assignment import Assignment, Checkpoint
 from orchestrator.study import Study
+from orchestrator.training.attempt import Attempt
 from orchestrator.training.failures import failed
 from orchestrator.training.fit import train_by_fit
 from orchestrator.training.link import Completed, Ending, Link, Verdict
 from orchestrator.training.loop import train_by_loop
-from orchestrator.training.progress import Progress
 
 
 def train_trial(study: Study, assignment: Assignment, data: Any, link: Link, checkpoint_every: float = 60.0) -> Ending:
@@ -22,9 +22,9 @@ def train_trial(study: Study, assignment: Assignment, data: Any, link: Link, che
         # Its worker was lost between its last checkpoint and its last word.
         return Completed(f"reached epoch {assignment.max_epochs}")
     guarded = _GuardedLink(link)
-    progress = Progress(study, assignment, guarded, checkpoint_every)
+    attempt = Attempt(study, assignment, guarded, checkpoint_every)
     try:
-        ending = train_by_fit(study, data, progress) if study.build else train_by_loop(study, data, progress)
+        ending = train_by_fit(study, data, attempt) if study.build else train_by_loop(study, data, attempt)
     except (Exception, SystemExit) as error:
         ending = failed(error)
     if guarded.broken is not None:

@@ -8,8 +8,12 @@ import numpy as np
 import tensorflow as tf
 from numpy.typing import NDArray
 
+from orchestrator.training.packing import Tree
+
 Values = list[NDArray[Any]]
-State = dict[str, Any]
+
+TENSORFLOWS_OWN = "_self_"
+"""Attributes in which it lists the others once more."""
 
 
 def values(variables: Iterable[Any]) -> Values:
@@ -28,11 +32,11 @@ def set_values(variables: Sequence[Any], arrays: Sequence[NDArray[Any]], owner: 
         variable.assign(array)
 
 
-def layer_state(layer: keras.Layer) -> State:
+def layer_state(layer: keras.Layer) -> Tree:
     return {"weights": values(layer.weights), "others": values(_beside_weights(layer))}
 
 
-def set_layer_state(layer: keras.Layer, state: State) -> None:
+def set_layer_state(layer: keras.Layer, state: Tree) -> None:
     set_values(layer.weights, state["weights"], f"model '{layer.name}'")
     set_values(_beside_weights(layer), state["others"], f"random state of the model '{layer.name}'")
 
@@ -43,14 +47,14 @@ def _beside_weights(layer: keras.Layer) -> list[Any]:
     return [variable for variable in layer.variables if id(variable) not in weights]
 
 
-def optimizer_state(optimizer: keras.optimizers.Optimizer, variables: Sequence[Any]) -> State:
+def optimizer_state(optimizer: keras.optimizers.Optimizer, variables: Sequence[Any]) -> Tree:
     """With the positions, among `variables`, of those that it was built on; None where it is none of them."""
     positions = {id(variable): position for position, variable in enumerate(variables)}
     built_on = [positions.get(id(variable)) for variable in optimizer._trainable_variables]
     return {"variables": values(optimizer.variables), "built_on": built_on if optimizer.built else None}
 
 
-def set_optimizer_state(optimizer: keras.optimizers.Optimizer, state: State, variables: Sequence[Any]) -> None:
+def set_optimizer_state(optimizer: keras.optimizers.Optimizer, state: Tree, variables: Sequence[Any]) -> None:
     """Builds the optimizer first if need be: only then has it the variables that hold its moments."""
     positions = state["built_on"]
     if positions is not None and not optimizer.built and None not in positions:
@@ -59,13 +63,20 @@ def set_optimizer_state(optimizer: keras.optimizers.Optimizer, state: State, var
 
 
 def optimizers(model: keras.Model) -> Iterator[tuple[str, keras.optimizers.Optimizer]]:
-    """The model's own, those kept as attributes for a train step of its own, and those of models inside it."""
+    """The model's own, those kept in attributes for a train step of its own, and those of models inside it."""
     for place, part in enumerate(_models(model)):
         for name, value in vars(part).items():
-            items = value if isinstance(value, (list, tuple)) else [value]
-            for position, item in enumerate(items):
+            if name.startswith(TENSORFLOWS_OWN):
+                continue
+            for position, item in enumerate(_items(value)):
                 if isinstance(item, keras.optimizers.Optimizer):
                     yield f"{place}.{name}.{position}", item
+
+
+def _items(value: Any) -> Iterable[Any]:
+    if isinstance(value, dict):
+        return value.values()
+    return value if isinstance(value, (list, tuple)) else [value]
 
 
 def _models(model: keras.Model) -> Iterator[keras.Model]:

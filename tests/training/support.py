@@ -147,3 +147,12 @@ def built_layers() -> Any:
     model = unbuilt_layers()
     model.build((None, 3))
     return model
+
+
+class EndAfter(keras.callbacks.Callback):
+    def __init__(self, epochs: int) -> None:
+        super().__init__()
+        self.epochs = epochs
+
+    def on_epoch_end(self, epoch: int, logs: Any = None) -> None:
+        self.model.stop_training = epoch + 1 >= self.epochs

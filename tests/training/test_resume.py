@@ -157,23 +157,25 @@ def test_what_callbacks_set_as_training_begins_is_undone(data: Data) -> None:
 
 
 class Rivals(keras.Model):
-    """Two optimizers of its own, in a train step of its own; each trains a part."""
+    """Optimizers of its own, in a train step of its own; each trains a part."""
 
     def __init__(self) -> None:
         super().__init__()
         self.body = keras.layers.Dense(6, activation="tanh")
         self.head = keras.layers.Dense(3)
+        self.tail = keras.layers.Dense(3)
         self.body_optimizer = keras.optimizers.Adam(0.01)
         self.more = [keras.optimizers.SGD(0.05, momentum=0.8)]
+        self.named = {"tail": keras.optimizers.Adam(0.02)}
 
     def call(self, x: Any) -> Any:
-        return self.head(self.body(x))
+        return self.tail(self.head(self.body(x)))
 
     def train_step(self, data: Any) -> Any:
         x, y = data
         with tf.GradientTape(persistent=True) as tape:
             loss = self.compute_loss(x=x, y=y, y_pred=self(x, training=True))
-        pairs = ((self.body_optimizer, self.body), (self.more[0], self.head))
+        pairs = ((self.body_optimizer, self.body), (self.more[0], self.head), (self.named["tail"], self.tail))
         for optimizer, part in pairs:
             optimizer.apply(tape.gradient(loss, part.trainable_variables), part.trainable_variables)
         return {"loss": loss}
@@ -191,7 +193,7 @@ def test_optimizers_beside_the_models_own(data: Data) -> None:
     second = train(study, after(first, 4), data, first.link)
     assert second.link.curve[4] == pytest.approx(whole.link.curve[4], rel=1e-6)
     saved = unpack(first.link.contents["trial-17-attempt-1-epoch-2.npz"])["whole"]["optimizers"]
-    assert {"0.body_optimizer.0", "0.more.0", "0.optimizer.0"} == set(saved)
+    assert {"0.body_optimizer.0", "0.more.0", "0.named.0", "0.optimizer.0"} == set(saved)
 
 
 def test_after_a_stop_within_an_epoch_there_are_the_best_weights(data: Data) -> None:

@@ -1,4 +1,4 @@
-"""One trial's way through its epochs: the same rules for `fit` and for a loop of the user's own.
+"""One attempt's way through its epochs: the same rules for `fit` and for a loop of the user's own.
 
 After each epoch: end as diverged if the score is no finite number; else report; at max epochs, or where training ended
 by itself, save what may be among the best and complete; at `to_epoch` ask what follows; between, save now and then.
@@ -6,12 +6,15 @@ by itself, save what may be among the best and complete; at `to_epoch` ask what 
 
 import math
 import time
-from typing import Protocol
+from typing import Any, Protocol
+
+import numpy as np
 
 from orchestrator.assignment import Assignment
+from orchestrator.errors import nearest
 from orchestrator.study import Study
+from orchestrator.training.failures import BadStudy
 from orchestrator.training.link import Completed, Diverged, Ending, Link, Released
-from orchestrator.training.mistakes import BadStudy, objective_missing
 from orchestrator.training.session import begin_epoch
 
 LOSS = "loss"
@@ -27,7 +30,7 @@ class Keeper(Protocol):
         """Write a checkpoint of the last whole epoch, if there is one to write."""
 
 
-class Progress:
+class Attempt:
     """`ending` is set once training is to end; `epoch` is the last one reported."""
 
     def __init__(self, study: Study, assignment: Assignment, link: Link, checkpoint_every: float) -> None:
@@ -54,7 +57,7 @@ class Progress:
         seconds = time.perf_counter() - self._epoch_began
         objective = self._study.objective
         if objective.name not in metrics:
-            raise objective_missing(objective.name, metrics, self._study.build or self._study.train)
+            raise self._objective_missing(metrics)
         for name in (objective.name, LOSS):
             if not math.isfinite(metrics.get(name, 0.0)):
                 self.ending = Diverged(epoch, f"{name} became {metrics[name]} in epoch {epoch}")
@@ -62,6 +65,13 @@ class Progress:
         self.link.report(epoch, metrics, seconds)
         self.epoch = epoch
         return objective.score(metrics)
+
+    def _objective_missing(self, metrics: dict[str, float]) -> BadStudy:
+        name, reported = self._study.objective.name, sorted(metrics)
+        return self.mistake(
+            f"the objective '{name}' is not reported; reported are {', '.join(reported) or 'no metrics'}"
+            f"{nearest(name, reported)}"
+        )
 
     def mistake(self, message: str) -> BadStudy:
         return BadStudy(message, self._study.build or self._study.train)
@@ -109,3 +119,13 @@ class Progress:
     def _save(self, keeper: Keeper) -> None:
         keeper.save()
         self._saved_at = time.monotonic()
+
+
+def number(value: Any) -> float | None:
+    """A metric as it is reported: also of arrays, tensors and variables without dimensions. None if it is no number."""
+    try:
+        in_numpy = getattr(value, "numpy", None)
+        array = np.asarray(in_numpy() if callable(in_numpy) else value)
+        return None if array.ndim or array.dtype.kind not in "biufV" else float(array)
+    except (AttributeError, NotImplementedError, TypeError, ValueError):
+        return None
