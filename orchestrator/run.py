@@ -102,7 +102,7 @@ def launch(
         with (
             Interruptions() as interruptions,
             new_run_dir(here, resolved.run_dir, name) as run_dir,
-            connect(resolved.address, display.say) as cluster,
+            connect(resolved.address, display.say, study_is_shipped=source is not None) as cluster,
         ):
             interruptions.listen()
             about = About(

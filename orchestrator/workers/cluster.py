@@ -3,7 +3,7 @@
 import logging
 import os
 import socket
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -11,10 +11,13 @@ from pathlib import Path
 import psutil
 import ray
 from ray._private import ray_constants
+from ray.job_config import JobConfig
 
 from orchestrator.errors import UserError
 from orchestrator.workers.resources import Node
 
+ROOT = Path(__file__).parents[2]
+"""Where the product's packages are."""
 SECONDS_TO_END = 10.0
 SECONDS_TO_ANSWER = 5.0
 
@@ -31,10 +34,14 @@ class Cluster:
 
 
 @contextmanager
-def connect(address: str | None, say: Callable[[str], None]) -> Iterator[Cluster]:
+def connect(address: str | None, say: Callable[[str], None], *, study_is_shipped: bool) -> Iterator[Cluster]:
     """Connected to the cluster at `address` or RAY_ADDRESS, or to one started on this machine for the duration.
 
     A process that is connected already (a notebook, a test) stays so, on its cluster.
+
+    Args:
+        study_is_shipped: The workers get the study's source from us, and need not look into the driver's folder for it,
+            where any file may be called like a library's module.
 
     Raises:
         UserError: There is no cluster at the address.
@@ -47,7 +54,7 @@ def connect(address: str | None, say: Callable[[str], None]) -> Iterator[Cluster
     environment, many_nodes = dict(os.environ), ray_constants.ENABLE_RAY_CLUSTER
     started: list[int] = []
     try:
-        _init(address)
+        _init(address, JobConfig(_py_driver_sys_path=_OursAlone([str(ROOT)])) if study_is_shipped else None)
         if address is None:
             started = [process.pid for _, process in ray._private.worker._global_node.live_processes()]
         yield _describe(local=address is None)
@@ -61,8 +68,20 @@ def connect(address: str | None, say: Callable[[str], None]) -> Iterator[Cluster
         ray_constants.ENABLE_RAY_CLUSTER = many_nodes
 
 
-def _init(address: str | None) -> None:
-    quiet = {"log_to_driver": False, "logging_level": logging.ERROR, "configure_logging": True}
+class _OursAlone(list[str]):
+    """The workers' path of imports, to which Ray would add the driver's folder."""
+
+    def extend(self, _: Iterable[str]) -> None:
+        pass
+
+
+def _init(address: str | None, job_config: JobConfig | None) -> None:
+    quiet = {
+        "log_to_driver": False,
+        "logging_level": logging.ERROR,
+        "configure_logging": True,
+        "job_config": job_config,
+    }
     if address is None:
         # What Ray does on laptops of other makes: each server of the cluster listens on the loopback address alone.
         os.environ["RAY_ENABLE_WINDOWS_OR_OSX_CLUSTER"] = "0"
@@ -71,7 +90,7 @@ def _init(address: str | None) -> None:
         return
     # Nodes that do not have the product get it from here.
     _check_reachable(address)
-    packages = [str(Path(__file__).parents[1]), str(Path(__file__).parents[2] / "search_spaces")]
+    packages = [str(ROOT / "orchestrator"), str(ROOT / "search_spaces")]
     try:
         ray.init(address=address, runtime_env={"py_modules": packages}, **quiet)
     except Exception as error:

@@ -73,7 +73,10 @@ class Command:
 def folder(tmp_path: Path) -> Iterator[Path]:
     (tmp_path / "slow.py").write_text(SLOW)
     yield tmp_path
-    assert {path.name for path in tmp_path.iterdir()} <= {"slow.py", "output.txt", "runs"}
+    assert {path.name for path in tmp_path.iterdir()} <= {
+        *("slow.py", "ray.py", "numpy.py", "json.py"),
+        *("output.txt", "runs"),
+    }
 
 
 @pytest.mark.parametrize("asked", [signal.SIGINT, signal.SIGTERM])
@@ -105,8 +108,10 @@ def test_a_second_ctrl_c_ends_it_at_once(folder: Path) -> None:
     assert "Traceback" not in command.output.read_text()
 
 
-def test_one_json_object_a_line(folder: Path) -> None:
-    command = Command(folder, "slow.py", "--json", "--trials", "2", "--epochs", "3", "--stopper", "none")
+def test_one_json_object_a_line_among_files_called_like_libraries(folder: Path) -> None:
+    for name in ("ray.py", "numpy.py", "json.py"):
+        (folder / name).write_text(SLOW)
+    command = Command(folder, "ray.py", "--json", "--trials", "2", "--epochs", "3", "--stopper", "none")
     command.wait_for('"TrialReported"')
     assert command.end() == 0
     lines = [json.loads(line) for line in command.output.read_text().splitlines()]
