@@ -87,7 +87,9 @@ def read_study(path: Path) -> tuple[Study, StudySource]:
 
     def on_disk(name: str) -> SourceFile | None:
         stem = folder.joinpath(*name.split("."))
-        return _read(stem.with_name(stem.name + ".py")) or _read(stem / "__init__.py")
+        file = _read(stem.with_name(stem.name + ".py")) or _read(stem / "__init__.py")
+        # A folder is a package, also without a file that says so.
+        return file or (SourceFile(str(stem / "__init__.py"), "") if stem.is_dir() else None)
 
     file = _read(path.resolve())
     if file is None:

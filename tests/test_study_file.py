@@ -50,7 +50,6 @@ def test_any_name_will_do(write: Callable[..., Path], name: str) -> None:
 
 def test_what_lies_beside_is_shipped(write: Callable[..., Path], tmp_path: Path) -> None:
     write("layers_of_mine.py", "from parts.inner import WIDTH\n")
-    write("parts/__init__.py", "")
     write("parts/inner.py", "from . import outer\nWIDTH = 7 * outer.FACTOR\n")
     write("parts/outer.py", "FACTOR = 6\n")
     path = write(

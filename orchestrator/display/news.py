@@ -4,7 +4,7 @@ from collections import Counter
 from collections.abc import Iterator, Sequence
 
 from orchestrator.scheduler.events import StopRequested, TrialFailed, WorkerLost
-from orchestrator.scheduler.instructions import Record, StopSampling
+from orchestrator.scheduler.instructions import Record, StopSampling, Train
 from orchestrator.scheduler.state import State
 
 MOST = 5
@@ -15,6 +15,7 @@ class News:
     def __init__(self, state: State) -> None:
         self.state = state
         self._said: Counter[type[Record]] = Counter()
+        self._told_of_beginning_again = False
 
     def of(self, records: Sequence[Record]) -> Iterator[str]:
         for record in records:
@@ -33,11 +34,23 @@ class News:
                 return f"worker {record.worker} was lost: {record.reason}"
             case TrialFailed() if self.state.trials[record.trial].failure is record:
                 return f"trial {record.trial} failed: {failure(record)}"
+            case Train() if self._begins_again(record) and not self._told_of_beginning_again:
+                self._told_of_beginning_again = True
+                return (
+                    f"trial {record.assignment.trial} goes on from the start, for nothing of it was saved: "
+                    "so does every trial of a `train` that never calls ctx.save"
+                )
             case StopSampling():
                 return f"no further configurations: {record.reason}"
             case StopRequested():
                 return f"stopping: {record.reason}"
         return None
+
+    def _begins_again(self, train: Train) -> bool:
+        """For no loss of a worker."""
+        assignment = train.assignment
+        lost = self.state.trials[assignment.trial].losses > 0
+        return assignment.attempt > 1 and assignment.after_epoch == 0 and not lost
 
 
 def failure(record: TrialFailed) -> str:

@@ -79,7 +79,7 @@ class Epochs:
 def epochs_line(state: State, settings: Settings) -> str:
     epochs = Epochs.of(state, settings.epochs)
     twice = state.epochs_trained - epochs.trained
-    again = f", {counted(twice, 'epoch')} twice because workers were lost" if twice > 0 else ""
+    again = f" ({counted(twice, 'epoch')} twice)" if twice > 0 else ""
     trained = f"{epochs.trained:,} trained{again}"
     if settings.stopper == "none" or not epochs.unstopped:
         return f"{trained}; there was no early stopping"

@@ -8,7 +8,7 @@ from orchestrator.display import make_display
 from orchestrator.display.events import EventsDisplay
 from orchestrator.display.lines import LinesDisplay
 from orchestrator.display.live import LiveDisplay, share_out
-from orchestrator.display.news import MOST
+from orchestrator.display.news import MOST, News
 from orchestrator.display.quiet import QuietDisplay
 from orchestrator.errors import UserError
 from orchestrator.settings import Settings
@@ -210,3 +210,13 @@ def test_the_kind_follows_from_the_terminal_and_what_is_asked_for(monkeypatch):
     assert type(make_display()) is LiveDisplay
     monkeypatch.setenv("TERM", "dumb")
     assert type(make_display()) is LinesDisplay
+
+
+def test_a_study_that_never_saves_is_told_once():
+    brain = begun("asha", workers=1, trials=9, epochs=9)
+    brain.tell(reported(0, 1, 0.9), released(0), reported(1, 1, 0.5), released(1))
+    promoted = brain.tell(reported(2, 1, 0.4))
+    news = News(brain.state)
+    (line,) = news.of(promoted)
+    assert line.startswith("trial 0 goes on from the start, for nothing of it was saved")
+    assert list(news.of(promoted)) == []

@@ -141,7 +141,7 @@ def test_epochs_trained_twice_are_told():
     brain = begun("none", workers=1, trials=1, epochs=2)
     brain.tell(reported(0, 1, 0.5), lost(0), joined(1), reported(0, 1, 0.5, attempt=2), reported(0, 2, 0.5, attempt=2))
     line = epochs_line(brain.state, Settings(trials=1, epochs=2, stopper="none"))
-    assert line.startswith("2 trained, 1 epoch twice because workers were lost")
+    assert line.startswith("2 trained (1 epoch twice)")
 
 
 def test_failures_are_told_by_kind():

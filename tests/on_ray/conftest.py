@@ -36,7 +36,7 @@ def run_study(cluster: Cluster, tmp_path: Path) -> Launch:
     """`launch` on that cluster, quietly, into a directory of the test's own."""
 
     def run(study: Any, **settings: Any) -> Run:
-        return launch(study, quiet=True, **{"run_dir": tmp_path / "run", "workers": 2, **settings})
+        return launch(study, **{"quiet": True, "run_dir": tmp_path / "run", "workers": 2, **settings})
 
     return run
 
