@@ -15,7 +15,7 @@ from orchestrator import __version__, studies
 from orchestrator.backends.ray import RayBackend
 from orchestrator.display import About, ClusterSummary, Display, make_display
 from orchestrator.driver import drive
-from orchestrator.errors import UserError, nearest
+from orchestrator.errors import RunFailed, UserError, nearest
 from orchestrator.journal import FORMAT, Header, Journal
 from orchestrator.leaderboard import RESERVED, leaderboard, read_leaderboard, write_csv
 from orchestrator.run_dir import new_run_dir, write_best, write_study
@@ -121,6 +121,8 @@ def launch(
             display.open(about, scheduler.state)
             with _working(about, loaded, source) as pool:
                 _drive(scheduler, pool, about, display, interruptions)
+    except OSError as error:
+        raise RunFailed(f"the run cannot go on: {error}") from error
     finally:
         display.close()
     return Run(run_dir, scheduler.state)

@@ -64,6 +64,8 @@ def _unused(path: Path) -> Path:
 
 
 def _unmake(path: Path, made: list[Path]) -> None:
+    if not path.exists():
+        return  # Somebody was quicker.
     for entry in path.iterdir():
         shutil.rmtree(entry) if entry.is_dir() else entry.unlink()
     for folder in made:

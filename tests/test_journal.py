@@ -270,12 +270,12 @@ def test_the_journal_of_another_run_is_never_overwritten(tmp_path: Path) -> None
 
 
 def test_a_journal_of_format_1_loads() -> None:
-    """Six trials of ASHA: promoted and completed, paused, diverged, lost and paused, failed, interrupted."""
+    """Trials of ASHA: promoted and completed, paused, diverged, lost and paused, failed, interrupted, given up."""
     header, records = read_journal(ASSETS / "journal-format-1")
     assert (header.format, header.study, header.seed) == (1, "digits", 7)
     assert header.hyperparameters == ["learning_rate", "units", "optimizer", "momentum"]
     read = list(records)
-    assert {type(record) for record in read} == set(typing.get_args(AnyEvent | AnyInstruction)) - {GiveUp}
+    assert {type(record) for record in read} == set(typing.get_args(AnyEvent | AnyInstruction))
     objective = Objective(header.objective, "min")
     state = State(objective)
     for record in read:
@@ -289,6 +289,7 @@ def test_a_journal_of_format_1_loads() -> None:
         ("stopped", 2, 1, 0.8, 2),
         ("failed", 1, 0, None, 0),
         ("stopped", 1, 1, 0.65, 2),
+        ("failed", 4, 0, None, 4),
     ]
     best = state.best
     assert best is state.trials[0] and best.best is not None and best.best.epoch == 2
@@ -298,7 +299,8 @@ def test_a_journal_of_format_1_loads() -> None:
     assert dump(state.trials[2].curve[0].metrics) == {"loss": "nan", "val_loss": "nan"}
     assert state.trials[3].reason == "interrupted by Ctrl-C (was paused)"
     assert state.trials[4].reason == "ResourceExhaustedError: out of memory: “units” is 64"
-    assert (state.words_ignored, state.epochs_trained, sorted(state.workers)) == (1, 7, [0, 2])
+    assert state.trials[6].reason == "its worker was lost 3 times: it ran out of memory"
+    assert (state.words_ignored, state.epochs_trained, sorted(state.workers)) == (1, 7, [2, 5])
     assert state.finished == Finish(outcome="interrupted", reason="interrupted by Ctrl-C")
 
 

@@ -15,7 +15,7 @@ from orchestrator.draws import Purpose, generator
 from orchestrator.driver import drive
 from orchestrator.scheduler.events import TrialReported
 from orchestrator.scheduler.instructions import Pause, Record, Train
-from tests.scheduler.support import Brain, checkpoint, dump, finish
+from tests.scheduler.support import Brain, checkpoint, dump, finish, started, time_reached, wake_at
 
 Curve = Callable[[Assignment, int], tuple[Mapping[str, float], float]]
 
@@ -110,6 +110,20 @@ def test_time_never_goes_back() -> None:
     run = Run("asha", uneven, 5, {"trials": 40, "epochs": 9})
     times = [record.at for record in run.records if hasattr(record, "at")]
     assert times == sorted(times)
+
+
+def test_it_wakes_at_the_last_time_that_was_asked_for() -> None:
+    backend = SimulatedBackend(rising, Brain().state.objective, workers=0)
+    assert backend.wait() == [started()]
+    backend.carry_out([wake_at(10.0), wake_at(30.0)])
+    backend.carry_out([wake_at(20.0)])
+    assert backend.wait() == [time_reached(20.0)]
+    assert backend.now == 20.0
+
+
+def test_when_nothing_is_left_to_happen_it_says_so() -> None:
+    with pytest.raises(RuntimeError, match="nothing is left to happen"):
+        Run("none", workers=0)
 
 
 def test_queued_trials_begin_one_after_another() -> None:

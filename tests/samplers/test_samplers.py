@@ -32,6 +32,15 @@ def test_a_configuration_depends_on_seed_and_trial_alone() -> None:
     assert drawn(make_sampler("random", SPACE, 8), list(range(20))) != forwards
 
 
+def test_pinned_configurations() -> None:
+    """They must never change: who repeats a run with its seed gets its trials again."""
+    sampler = make_sampler("random", SPACE, 7)
+    rate = pytest.approx(0.3387406534864)
+    assert sampler.configuration(0) == {"rate": rate, "units": 29, "optimizer": "adam", "seed": 1}
+    rate, momentum = pytest.approx(0.8042174467037803), pytest.approx(0.9766123468558365)
+    assert sampler.configuration(1) == {"rate": rate, "units": 44, "optimizer": "sgd", "momentum": momentum, "seed": 1}
+
+
 def test_trials_differ_and_lie_in_the_space() -> None:
     configurations = list(drawn(make_sampler("random", SPACE, 0), list(range(200))).values())
     assert len({configuration["rate"] for configuration in configurations}) == 200

@@ -337,6 +337,8 @@ def test_training_that_ends_by_itself_where_it_would_pause_has_completed() -> No
     assert brain.tell(saved(0, 1), completed(0)) == []
     assert brain.status(0) == "completed" and brain.state.best is brain.state.trials[0]
     assert brain.state.trials[0].checkpoint == checkpoint(0, 1)
+    brain.tell(reported(1, 1, 0.2), paused_and_saved(1, 1))
+    assert brain.tell(reported(2, 1, 0.1)) == [pause(2), train(3)], "it has the one place, and waits for nothing"
 
 
 def test_a_loss_that_is_no_number_where_it_would_pause_diverges() -> None:

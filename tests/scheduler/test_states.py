@@ -9,6 +9,7 @@ from tests.scheduler.records import BEGUN, folded, pause, stop, train
 from tests.scheduler.support import (
     checkpoint,
     completed,
+    discard,
     diverged,
     dump,
     failed,
@@ -102,6 +103,8 @@ def test_the_table_above_is_the_whole_table() -> None:
         (train(1, worker=9), "there is no such worker"),
         (train(0, after=1, worker=9), "there is no such worker"),
         (joined(1), "the worker is there already"),
+        (discard(7, 1), "there is no such checkpoint"),
+        (discard(0, 1), "there is no such checkpoint"),
     ],
 )
 def test_records_of_what_is_not_there_are_illegal(record: Record, words: str) -> None:

@@ -1,6 +1,6 @@
 """A world in which all that can happen does: a backend whose workers train, fail, diverge, die and join at random.
 
-A worker does what a real one does (`orchestrator.workers`, `orchestrator.training.progress`): commands in order, stops
+A worker does what a real one does (`orchestrator.workers`, `orchestrator.training`): commands in order, stops
 that overtake them, one answer awaited at the end of an assignment. It asserts that the commands make sense.
 """
 
