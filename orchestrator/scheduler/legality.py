@@ -2,8 +2,9 @@
 
 from typing import TYPE_CHECKING
 
+from orchestrator.assignment import Checkpoint
 from orchestrator.scheduler.events import TrialEvent, TrialReported, WorkerJoined
-from orchestrator.scheduler.instructions import Record, Train
+from orchestrator.scheduler.instructions import Discard, Record, Train
 from orchestrator.scheduler.trial import TRANSITIONS
 
 if TYPE_CHECKING:
@@ -24,6 +25,12 @@ def is_current(state: "State", event: TrialEvent) -> bool:
     return event.attempt == attempt
 
 
+def _is_committed(state: "State", checkpoint: Checkpoint) -> bool:
+    if checkpoint.name in state.superseded:
+        return True
+    return 0 <= checkpoint.trial < len(state.trials) and state.trials[checkpoint.trial].checkpoint == checkpoint
+
+
 def check(state: "State", record: Record) -> None:
     if isinstance(record, Train) and record.worker not in state.workers:
         raise IllegalRecord(f"{record}: there is no such worker")
@@ -31,6 +38,8 @@ def check(state: "State", record: Record) -> None:
         raise IllegalRecord(f"{record}: the worker is there already")
     if isinstance(record, TrialReported) and state.objective.name not in record.metrics:
         raise IllegalRecord(f"{record}: the objective '{state.objective.name}' is not among the metrics")
+    if isinstance(record, Discard) and not _is_committed(state, record.checkpoint):
+        raise IllegalRecord(f"{record}: there is no such checkpoint")
     number = record.assignment.trial if isinstance(record, Train) else getattr(record, "trial", None)
     if number is None or (isinstance(record, Train) and number == len(state.trials)):
         return

@@ -142,7 +142,7 @@ class Scheduler:
             return self._end_early(state.ending)
         if (ending := self._ending()) is not None:
             return EndRun(outcome=ending[0], reason=ending[1])
-        if state.wake_at is None and self.limits.max_time is not None and state.now < self.limits.max_time:
+        if state.wake_at is None and self.limits.max_time is not None:
             return WakeAt(time=self.limits.max_time)
         if (verdict := self._judge(event) or self._give_up()) is not None:
             return verdict
@@ -175,7 +175,6 @@ class Scheduler:
         assignment = trial.assignment
         if (
             trial.status is not Status.RUNNING
-            or trial.attempt != event.attempt
             or trial.epoch < assignment.to_epoch
             or assignment.ends_trial
             or not isfinite(trial.curve[-1].score)

@@ -58,7 +58,7 @@ class Median(Stopper):
             return
         progress = self.progress.setdefault(trial, Progress())
         progress.best = max(progress.best, score)
-        if epoch not in progress.means and epoch > max(progress.means, default=0):
+        if epoch > max(progress.means, default=0):
             progress.total += score
             progress.means[epoch] = progress.total / (len(progress.means) + 1)
             self.means_at.setdefault(epoch, SortedList()).add(progress.means[epoch])

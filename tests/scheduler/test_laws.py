@@ -35,7 +35,7 @@ natures = st.builds(
 )
 plans = st.fixed_dictionaries(
     {
-        "trials": st.integers(1, 12),
+        "trials": st.integers(1, 20),
         "epochs": st.sampled_from([1, 3, 4, 9]),
         "numbers": st.sampled_from([None, None, 5]),
         "target": st.sampled_from([None, None, None, 0.9]),
@@ -90,7 +90,7 @@ class Life:
 
     def _watch(self, records: list[Record]) -> None:
         self.records += records
-        if len(self.records) // 40 > len(self.moments):
+        if len(self.records) // 20 > len(self.moments):
             self.moments.append((len(self.records), dump(self.brain)))
 
 
@@ -202,7 +202,7 @@ LAWS = [
 
 
 @pytest.mark.parametrize("stopper", ["none", "asha", "median"])
-@settings(max_examples=120, deadline=None)
+@settings(max_examples=100, deadline=None)
 @given(natures, plans)
 def test_the_laws_hold(stopper: str, nature: Nature, plan: dict[str, Any]) -> None:
     """The run comes to its end, or the world says why not; `Brain` validates its state after every record; and then:"""
