@@ -37,7 +37,7 @@ class TimeReached(Event, frozen=True):
 
 
 class StopRequested(Event, frozen=True):
-    """Somebody wants the run to end: Ctrl-C, or a file in `requests/`."""
+    """Somebody wants the run to end, by Ctrl-C or a signal."""
 
     reason: str
 
