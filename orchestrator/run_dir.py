@@ -6,7 +6,7 @@ leaderboard.csv   written at the end
 best/             model.keras and config.json of the leaderboard's first row
 checkpoints/      of trials that are live, and of the best one
 logs/             what the workers print
-requests/         what others ask of the run
+requests/         where other processes may ask things of the run; nothing is asked yet
 """
 
 import hashlib
