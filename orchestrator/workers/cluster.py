@@ -83,7 +83,7 @@ def _init(address: str | None, job_config: JobConfig | None) -> None:
         "job_config": job_config,
     }
     if address is None:
-        # What Ray does on laptops of other makes: each server of the cluster listens on the loopback address alone.
+        # On macOS and Windows Ray's servers listen on the loopback address alone; this switches the same on here.
         os.environ["RAY_ENABLE_WINDOWS_OR_OSX_CLUSTER"] = "0"
         ray_constants.ENABLE_RAY_CLUSTER = False
         ray.init(address="local", include_dashboard=True, **quiet)

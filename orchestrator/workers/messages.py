@@ -1,4 +1,4 @@
-"""What a worker says to the pool, beside the events of its trials."""
+"""What the pool and a worker send each other: commands in, messages out."""
 
 import msgspec
 
