@@ -42,6 +42,10 @@ class Assignment(msgspec.Struct, frozen=True, kw_only=True):
     """Best score whose weights are safe (larger is better): a trial that ends at or above it is saved first."""
 
     @property
+    def begins_trial(self) -> bool:
+        return self.attempt == 1 and self.after_epoch == 0
+
+    @property
     def ends_trial(self) -> bool:
         return self.to_epoch >= self.max_epochs
 

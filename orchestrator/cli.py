@@ -16,6 +16,11 @@ PROGRAM = "python -m orchestrator"
 INTERRUPTED = 130
 NAMES = {"help_option_names": ["-h", "--help"]}
 LAYOUTS = ("table", "csv", "json", "markdown")
+SAMPLERS = "random, sobol, grid, staged, zoom, optuna:tpe …"
+STOPPERS = "asha, asha_stop, halving, hyperband, median, patience:P, none; A+B for both; asha:eta=4,grace=3 for options"
+CURVES = "An .npz file of curves, or the directory of an earlier run."
+POSITIVE = click.FloatRange(min=0, min_open=True)
+SECONDS = click.FloatRange(min=0)
 
 
 def number(text: str) -> int | float | str:
@@ -65,8 +70,10 @@ Examples:
 @click.argument("words", metavar="[STUDY]", nargs=-1, type=click.UNPROCESSED)
 @click.option("--trials", type=number, metavar="N", help="Train at most so many configurations [40]")
 @click.option("--epochs", type=number, metavar="R", help="Train each for at most so many epochs [27]")
-@click.option("--sampler", metavar="NAME", help="How configurations are chosen: random [random]")
-@click.option("--stopper", metavar="NAME", help="What ends hopeless trials early: asha, median, none [asha]")
+@click.option("--sampler", metavar="NAME", help=f"How configurations are chosen: {SAMPLERS} [random]")
+@click.option("--points", metavar="N[,NAME=N…]", help="Values of each hyperparameter in a grid, or of some by name [5]")
+@click.option("--repeats", is_flag=True, default=None, help="Configurations may come again, with other seeds.")
+@click.option("--stopper", metavar="NAME", help=f"What ends hopeless trials early: {STOPPERS} [asha]")
 @click.option("--seed", type=number, metavar="S", help="The same seed draws the same configurations [0]")
 @click.option("--workers", type=number, metavar="N", help="Train at most so many trials at once [what fits]")
 @click.option("--cpus-per-trial", type=number, metavar="C", help="CPUs for each trial [1]")
@@ -74,6 +81,8 @@ Examples:
 @click.option("--address", metavar="A", help="Join the Ray cluster there; auto finds one. Else RAY_ADDRESS counts.")
 @click.option("--run-dir", metavar="DIR", help="A new directory for the run [runs/STUDY-TIMESTAMP]")
 @click.option("--max-time", type=number, metavar="TIME", help="Stop after so long: 90s, 10m, 1.5h, 2d.")
+@click.option("--max-epochs-total", type=number, metavar="N", help="Stop after so many epochs of all trials together.")
+@click.option("--gpu-hours", type=number, metavar="H", help="Stop once workers have held GPUs for so long, in sum.")
 @click.option("--target", type=number, metavar="VALUE", help="Stop once the objective has reached this.")
 @click.option("--quiet", is_flag=True, help="Show errors and where the leaderboard is, nothing else.")
 @click.option("--json", "as_json", is_flag=True, help="Show one JSON object a line.")
@@ -113,6 +122,37 @@ def _check_launch(words: Sequence[str], settings: dict[str, Any], *, contradicti
 
 
 @commands.command(
+    short_help="Try samplers and stoppers on recorded curves, in virtual time.",
+    context_settings=NAMES,
+    epilog=f"""\b
+Examples:
+  {PROGRAM} simulate --curves curves.npz --stopper asha:eta=4 --workers 32 --seeds 20
+  {PROGRAM} simulate --curves runs/digits_mlp-20260102-030405 --stopper median --json""",
+)
+@click.option("--curves", "path", type=click.Path(path_type=Path), required=True, metavar="FILE", help=CURVES)
+@click.option("--task", "tasks", multiple=True, metavar="NAME", help="Only this task of the file; may be given again.")
+@click.option("--sampler", metavar="NAME", help="As of launch [the rows of the file in a random order]")
+@click.option("--stopper", metavar="NAME", help="As of launch, and as there [the default of launch]")
+@click.option("--workers", type=click.IntRange(min=1), metavar="W", help="Simulated workers [1]")
+@click.option("--trainings", type=POSITIVE, metavar="B", help="The budget, in full trainings of mean cost [100]")
+@click.option("--seeds", type=click.IntRange(min=1), default=1, metavar="K", help="Runs of each task [1]")
+@click.option("--seed", type=click.IntRange(min=0), default=0, metavar="S", help="The first seed, then S + 1 … [0]")
+@click.option("--start-cost", type=SECONDS, metavar="SEC", help="Of a new configuration [0, or as recorded]")
+@click.option("--resume-cost", type=SECONDS, metavar="SEC", help="Of going on from a checkpoint [0, or as recorded]")
+@click.option("--json", "as_json", is_flag=True, help="Show one JSON object for each task and seed.")
+@click.option("--plot", type=click.Path(path_type=Path), metavar="FILE.html", help="Draw regret over time there.")
+def simulate(path: Path, tasks: tuple[str, ...], seeds: int, seed: int, as_json: bool, plot: Any, **given: Any) -> None:
+    """Run samplers and stoppers on recorded curves, in virtual time: what would each choice have cost?"""
+    from orchestrator.simulation import command
+    from orchestrator.simulation.replay import Choices
+
+    choices = Choices(**{name: value for name, value in given.items() if value is not None})
+    command.simulate(
+        path, tasks, range(seed, seed + seeds), choices, as_json=as_json, plot=plot, width=_width(), show=click.echo
+    )
+
+
+@commands.command(
     short_help="Show the trials of a run, the best first.",
     context_settings=NAMES,
     epilog=f"""\b
@@ -127,8 +167,12 @@ def leaderboard(run_dir: Path, top: int | None, layout: Any) -> None:
     """Show the trials of a run, the best first. Works while the run is going on."""
     from orchestrator.leaderboard import format_table, read_leaderboard
 
-    width = os.get_terminal_size().columns if sys.stdout.isatty() else None
-    click.echo(format_table(read_leaderboard(run_dir), layout, top, width))
+    click.echo(format_table(read_leaderboard(run_dir), layout, top, _width()))
+
+
+def _width() -> int | None:
+    """Of the terminal, if there is one."""
+    return os.get_terminal_size().columns if sys.stdout.isatty() else None
 
 
 @commands.command(short_help="Show the best configuration of a run.", context_settings=NAMES)

@@ -23,7 +23,8 @@ from orchestrator.errors import UserError
 from orchestrator.scheduler.events import AnyEvent, TrialReported
 from orchestrator.scheduler.instructions import AnyInstruction, Record
 
-FORMAT = 1
+FORMAT = 2
+"""Raised when older programs can no longer read what is written. Every format is read for ever."""
 FILE = "journal.jsonl"
 LOCK = "journal.lock"
 
@@ -112,11 +113,11 @@ def read_journal(run_dir: Path) -> tuple[Header, Iterator[Record]]:
 def _header(path: Path, line: bytes) -> Header:
     try:
         number = json.loads(line)["format"]
-        if number == FORMAT:
+        if number in range(1, FORMAT + 1):
             return decode_header(line)
     except (ValueError, KeyError, TypeError) as error:
         raise JournalDamaged(f"{path}, line 1: not the header of a journal ({error})") from None
-    raise UserError(f"{path}: format {number} is not known to this version, which reads {FORMAT}")
+    raise UserError(f"{path}: format {number} is not known to this version, which reads 1 to {FORMAT}")
 
 
 def _records(path: Path, file: Any) -> Iterator[Record]:

@@ -20,7 +20,9 @@ from orchestrator.journal import FORMAT, Header, Journal
 from orchestrator.leaderboard import RESERVED, leaderboard, read_leaderboard, write_csv
 from orchestrator.run_dir import new_run_dir, write_best, write_study
 from orchestrator.samplers import Exhausted, make_sampler
-from orchestrator.scheduler.scheduler import Limits, Scheduler
+from orchestrator.samplers.random import RandomSampler
+from orchestrator.scheduler.limits import Limits
+from orchestrator.scheduler.scheduler import Scheduler
 from orchestrator.scheduler.state import State
 from orchestrator.settings import Settings, resolve
 from orchestrator.stoppers import make_stopper
@@ -86,8 +88,8 @@ def launch(
         display: Where progress is shown; chosen by `quiet`, `json` and the terminal unless given.
         quiet: Show nothing but the end.
         json: Show one JSON object a line.
-        **settings: trials, epochs, sampler, stopper, seed, workers, cpus_per_trial, gpus_per_trial, address,
-            run_dir, max_time, target: over those of the study.
+        **settings: trials, epochs, sampler, points, repeats, stopper, seed, workers, cpus_per_trial, gpus_per_trial,
+            address, run_dir, max_time, max_epochs_total, gpu_hours, target: over those of the study.
 
     Raises:
         UserError: The study or a setting is wrong, or (RunFailed) the run could not begin.
@@ -116,6 +118,7 @@ def launch(
                 worker_cpus=resolved.cpus_per_trial,
                 worker_gpus=resolved.gpus_per_trial,
                 cluster=_summary(cluster),
+                search_size=scheduler.sampler.size(),
                 versions=_versions(),
             )
             display.open(about, scheduler.state)
@@ -153,7 +156,7 @@ def _working(about: About, study: Study, source: StudySource | None) -> Iterator
 def _drive(scheduler: Scheduler, pool: Pool, about: About, display: Display, interruptions: "Interruptions") -> None:
     """The run itself, and however it ends, its leaderboard and best model."""
     state, run_dir = scheduler.state, about.run_dir
-    backend = RayBackend(pool, run_dir)
+    backend = RayBackend(pool, run_dir, scheduler.sampler)
     journal = Journal(run_dir, _header(about))
     interruptions.ask = backend.request_stop
     try:
@@ -218,14 +221,29 @@ def _make_scheduler(study: Study, settings: Settings) -> Scheduler:
     """The brain of the run, with a first draw so that a space without configurations is told before anything starts."""
     if taken := [name for name in study.space if name in RESERVED]:
         raise UserError(f"the leaderboard has columns {', '.join(taken)} of its own: rename the hyperparameters")
-    sampler = make_sampler(settings.sampler, study.space, settings.seed)
     try:
-        sampler.configuration(0)
+        RandomSampler(study.space, settings.seed).configuration(0)
     except Exhausted as error:
         raise UserError(f"the search space has no configuration: {error}") from error
-    stopper = make_stopper(settings.stopper, settings.epochs, study.objective)
-    limits = Limits(trials=settings.trials, max_time=settings.max_time, target=settings.target)
-    return Scheduler(study.objective, sampler, stopper, limits, max_epochs=settings.epochs, seed=settings.seed)
+    try:
+        sampler = make_sampler(
+            settings.sampler_and_points, study.space, settings.seed, settings.trials, settings.repeats
+        )
+        stopper = make_stopper(settings.stopper, settings.epochs, study.objective, settings.trials)
+    except ValueError as error:
+        raise UserError(str(error)) from error
+    limits = Limits(
+        trials=settings.trials,
+        max_time=settings.max_time,
+        max_epochs_total=settings.max_epochs_total,
+        gpu_hours=settings.gpu_hours,
+        gpus_per_trial=settings.gpus_per_trial,
+        target=settings.target,
+    )
+    start = [dict(configuration) for configuration in study.start]
+    return Scheduler(
+        study.objective, sampler, stopper, limits, max_epochs=settings.epochs, seed=settings.seed, start=start
+    )
 
 
 def _how_many_workers(cluster: Cluster, settings: Settings) -> int:

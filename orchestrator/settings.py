@@ -2,7 +2,7 @@
 
 import os
 import re
-from collections.abc import Callable, Collection, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from math import floor, isfinite
 from numbers import Integral, Real
@@ -10,9 +10,11 @@ from typing import Any
 
 from orchestrator import samplers, stoppers
 from orchestrator.errors import UserError, nearest
+from orchestrator.objective import Objective
 
 DURATION = re.compile(r"(\d+(?:\.\d+)?)\s*(s|m|h|d)?")
 SECONDS = {"s": 1.0, "m": 60.0, "h": 3600.0, "d": 86400.0, None: 1.0}
+LIMITS = ("trials", "max_time", "max_epochs_total", "gpu_hours", "target")
 RAY_PRECISION = 10_000
 """Ray counts resources in ten-thousandths."""
 
@@ -24,6 +26,8 @@ class Settings:
     trials: int | None = 40
     epochs: int = 27
     sampler: str = "random"
+    points: str | None = None
+    repeats: bool = False
     stopper: str = "asha"
     seed: int = 0
     workers: int | None = None
@@ -32,8 +36,17 @@ class Settings:
     address: str | None = None
     run_dir: str | None = None
     max_time: float | None = None
+    max_epochs_total: int | None = None
+    gpu_hours: float | None = None
     target: float | None = None
     checkpoint_every: float = 60.0
+
+    @property
+    def sampler_and_points(self) -> str:
+        return self.sampler if self.points is None else f"{self.sampler}:{self.points}"
+
+
+DEFAULTS = Settings()
 
 
 def resolve(*layers: Mapping[str, Any]) -> Settings:
@@ -64,9 +77,18 @@ def _resolved(layers: tuple[Mapping[str, Any], ...]) -> tuple[Settings, list[str
             except ValueError as wrong:
                 problems.append(f"{name} is {given[name]!r}: {wrong}")
     settings = Settings(**values)
-    if settings.trials is None and settings.max_time is None and settings.target is None:
-        problems.append("the run would never end: give at least one of trials, max_time and target")
+    problems += _contradictions(settings)
     return settings, problems
+
+
+def _contradictions(settings: Settings) -> Iterator[str]:
+    """What is wrong with settings that are each right by themselves."""
+    if all(getattr(settings, limit) is None for limit in LIMITS):
+        yield f"the run would never end: give at least one of {', '.join(LIMITS)}"
+    if settings.gpu_hours is not None and settings.gpus_per_trial == 0:
+        yield f"gpu_hours is {settings.gpu_hours:g}, but trials use no GPU: give gpus_per_trial, or max_time instead"
+    if settings.points is not None and settings.sampler != "grid":
+        yield f"points is {settings.points!r}, but the sampler is {settings.sampler!r}: use 'grid', or leave points out"
 
 
 # Each check returns the value in its final type, or raises ValueError with the fix.
@@ -103,13 +125,36 @@ def _share(*, least: int, what: str) -> Check:
     return check
 
 
-def _one_of(known: Collection[str]) -> Check:
-    def check(value: Any) -> str:
-        if isinstance(value, str) and value in known:
-            return value
-        raise ValueError(f"use one of {', '.join(sorted(known))}{nearest(str(value), known)}")
+def _sampler(value: Any) -> str:
+    samplers.check_sampler(_text(value))
+    return str(value)
 
-    return check
+
+def _stopper(value: Any) -> str:
+    stoppers.make_stopper(_text(value), DEFAULTS.epochs, Objective("", "max"))
+    return str(value)
+
+
+def _points(value: Any) -> str:
+    """For a grid: a number for all, others by name; a dict means the same."""
+    if isinstance(value, Mapping):
+        value = ",".join(f"{name}={number}" for name, number in value.items())
+    text = str(value) if _number(value) is not None else _text(value)
+    samplers.check_sampler(f"grid:{text}")
+    return text
+
+
+def _flag(value: Any) -> bool:
+    if not isinstance(value, bool):
+        raise ValueError("use True or False")
+    return value
+
+
+def _above_zero(value: Any) -> float:
+    number = _number(value)
+    if number is None or number <= 0:
+        raise ValueError("use a number above 0")
+    return float(number)
 
 
 def _finite(value: Any) -> float:
@@ -150,8 +195,10 @@ def _number(value: Any) -> float | None:
 CHECKS: dict[str, Check] = {
     "trials": _or_none(_whole(1)),
     "epochs": _whole(1),
-    "sampler": _one_of(samplers.SAMPLERS),
-    "stopper": _one_of(stoppers.STOPPERS),
+    "sampler": _sampler,
+    "points": _or_none(_points),
+    "repeats": _flag,
+    "stopper": _stopper,
     "seed": _whole(0, bits=64),
     "workers": _or_none(_whole(1)),
     "cpus_per_trial": _share(least=1, what="CPUs"),
@@ -159,6 +206,8 @@ CHECKS: dict[str, Check] = {
     "address": _or_none(_text),
     "run_dir": _or_none(_path),
     "max_time": _or_none(_duration),
+    "max_epochs_total": _or_none(_whole(1)),
+    "gpu_hours": _or_none(_above_zero),
     "target": _or_none(_finite),
     "checkpoint_every": _duration,
 }

@@ -1,12 +1,12 @@
 """A study: what to tune. The one object that users write."""
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any
 
 from orchestrator.assignment import Configuration
 from orchestrator.errors import UserError
 from orchestrator.objective import Direction, Objective
-from search_spaces import Space
+from search_spaces import Space, SpaceError
 
 FitArguments = Mapping[str, Any]
 OWN_FIT_ARGUMENTS = ("x", "y", "batch_size", "epochs", "initial_epoch", "steps_per_epoch", "validation_data", "verbose")
@@ -26,6 +26,7 @@ class Study:
         batch_size: Used where the configuration has no `batch_size`.
         fit: More arguments of `fit` (callbacks, class_weight, sample_weight …): a dict, or a function of the
             configuration that returns one, so that every trial has callbacks of its own.
+        start: Configurations that are tried first, such as the best one known so far.
         name: Names the run directory; the file's name unless given.
         **settings: Defaults for what `launch` takes: trials, epochs, sampler, stopper, seed, target …
 
@@ -44,6 +45,7 @@ class Study:
         data: Callable[[], Any] | None = None,
         batch_size: int = 32,
         fit: FitArguments | Callable[[Configuration], FitArguments] | None = None,
+        start: Sequence[Configuration] = (),
         name: str | None = None,
         **settings: Any,
     ) -> None:
@@ -54,6 +56,7 @@ class Study:
         self.objective = Objective(objective, direction)
         self.batch_size = batch_size
         self.fit = fit
+        self.start = start
         self.name = name
         self.settings = settings
         if problems := list(self._problems()):
@@ -88,3 +91,24 @@ class Study:
             yield f"batch_size is {self.batch_size!r}: use a whole number of at least 1"
         if self.fit is not None and not callable(self.fit) and not isinstance(self.fit, Mapping):
             yield f"fit is {type(self.fit).__name__}: use a dict, or a function of the configuration that returns one"
+        if isinstance(self.space, Space):
+            yield from self._start_problems()
+
+    def _start_problems(self) -> Iterator[str]:
+        start: Any = self.start
+        if not isinstance(start, list | tuple) or not all(
+            isinstance(configuration, Mapping) for configuration in start
+        ):
+            yield f"start is {type(start).__name__}: use a list of configurations, start=[{{'learning_rate': 0.01, …}}]"
+            return
+        for place, configuration in enumerate(start):
+            try:
+                self.space.check(configuration)
+                refused_by = self.space.refused_by(configuration)
+            except SpaceError as error:
+                yield from (f"start[{place}]: {line}" for line in str(error).splitlines())
+                continue
+            if refused_by:
+                yield f"start[{place}] is not allowed by {', '.join(refused_by)}: change it, or leave it out"
+            if configuration in start[:place]:
+                yield f"start[{place}] is start[{start.index(configuration)}] again: leave one of them out"

@@ -35,7 +35,13 @@ class Choice(Domain):
         value = plain(value)
         return problem_of(value) is None and any(identity(known) == identity(value) for known in self.values)
 
-    def describe(self) -> str:
+    @property
+    def default_value(self) -> Scalar:
+        """`default`, or else the first value."""
+        default: Scalar = self.values[0] if self.default is ... else self.default
+        return default
+
+    def _in_words(self) -> str:
         return " | ".join(map(shown, self.values))
 
     def _arguments(self) -> dict[str, Any]:
@@ -78,7 +84,7 @@ class Fixed(Domain):
         value = plain(value)
         return problem_of(value) is None and identity(value) == identity(self.value)
 
-    def describe(self) -> str:
+    def _in_words(self) -> str:
         return f"= {shown(self.value)}"
 
     def _arguments(self) -> dict[str, Any]:

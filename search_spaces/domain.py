@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from typing import Any, ClassVar
 
 from search_spaces.errors import SpaceError
-from search_spaces.values import Scalar, plain, problem_of, quoted
+from search_spaces.values import Scalar, plain, problem_of, quoted, shown
 
 _POSITIONAL = ("low", "high", "values", "value")
 
@@ -24,15 +24,20 @@ class Domain(ABC):
         group: Its importance, 1 (tune first) to 4.
         when: It exists only where every parent named here has one of the values given for it:
             `when={"optimizer": ["adam", "rmsprop"]}`. A single value may stand without a list.
+        default: What it stays at while others are tuned; left out, the middle of its scale, of a `Choice` the first.
     """
 
     kind: ClassVar[str]
     group: int | None = None
     when: Mapping[str, Any] | None = None
+    default: Any = ...
+    """`...` where it was left out: None may be a choice."""
     problems: tuple[str, ...] = field(init=False, default=())
 
     def __post_init__(self) -> None:
         found = [*self._settle(), *self._settle_group(), *self._settle_when()]
+        if not found:
+            found += self._settle_default()
         self._set("problems", tuple(found))
 
     @abstractmethod
@@ -47,9 +52,14 @@ class Domain(ABC):
     def contains(self, value: Any) -> bool:
         """Whether the hyperparameter can have this value."""
 
-    @abstractmethod
+    @property
+    def default_value(self) -> Any:
+        """`default`, or else the middle of the scale."""
+        return self.from_unit(0.5) if self.default is ... else self.default
+
     def describe(self) -> str:
         """The values in one line for people."""
+        return self._in_words() + ("" if self.default is ... else f", default {shown(self.default)}")
 
     @property
     def conditions(self) -> dict[str, tuple[Scalar, ...]]:
@@ -79,13 +89,18 @@ class Domain(ABC):
         """Bring the arguments of this kind into their final form; yield what is wrong with them."""
 
     @abstractmethod
+    def _in_words(self) -> str:
+        """All the values, without the default."""
+
+    @abstractmethod
     def _arguments(self) -> dict[str, Any]:
         """The arguments of this kind, in their order, without those that are as if left out."""
 
     def _given(self) -> dict[str, Any]:
         group = {} if self.group is None else {"group": self.group}
         when = {parent: list(values) for parent, values in self.conditions.items()}
-        return self._arguments() | group | ({"when": when} if when else {})
+        default = {} if self.default is ... else {"default": self.default}
+        return self._arguments() | group | ({"when": when} if when else {}) | default
 
     def _settle_group(self) -> Iterator[str]:
         self._set("group", plain(self.group))
@@ -107,6 +122,18 @@ class Domain(ABC):
                 yield f"when gives no value for {parent}: name at least one, or leave the condition out"
             for problem in filter(None, map(problem_of, values)):
                 yield f"when for {parent}: {problem}"
+
+    def _settle_default(self) -> Iterator[str]:
+        if self.default is ...:
+            return
+        if self.contains(self.default):
+            self._set("default", self._settled(self.default))
+        else:
+            yield f"default is {quoted(self.default)}: use one of its values ({self._in_words()}), or leave it out"
+
+    def _settled(self, value: Any) -> Any:
+        """A value of the domain as the domain writes it."""
+        return self.from_unit(self.to_unit(value))
 
     def _set(self, name: str, value: Any) -> None:
         object.__setattr__(self, name, value)

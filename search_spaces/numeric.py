@@ -46,8 +46,11 @@ class Float(Domain):
         value = plain(value)
         return is_number(value) and self.low <= value <= self.high
 
-    def describe(self) -> str:
+    def _in_words(self) -> str:
         return f"{shown(self.low)} … {shown(self.high)}"
+
+    def _settled(self, value: Any) -> float:
+        return float(value) + 0.0  # The way through the unit interval would round it.
 
     def _arguments(self) -> dict[str, Any]:
         return {"low": self.low, "high": self.high} | _scale_unless_linear(self.scale)
@@ -112,7 +115,7 @@ class Int(Domain):
         value = plain(value)
         return type(value) is int and self.low <= value <= self.high and (value - self.low) % self._stride == 0
 
-    def describe(self) -> str:
+    def _in_words(self) -> str:
         return f"{self.low} … {self.high}" + (f" step {self.step}" if self.step is not None else "")
 
     @property

@@ -11,7 +11,8 @@ from orchestrator.driver import Watcher, drive
 from orchestrator.journal import FORMAT, Header, Journal
 from orchestrator.objective import Objective
 from orchestrator.samplers import make_sampler
-from orchestrator.scheduler.scheduler import Limits, Scheduler
+from orchestrator.scheduler.limits import Limits
+from orchestrator.scheduler.scheduler import Scheduler
 from orchestrator.settings import Settings
 from orchestrator.stoppers import make_stopper
 from search_spaces import Choice, Float, Int, Space

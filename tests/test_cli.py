@@ -196,7 +196,7 @@ def test_all_that_is_wrong_is_told_at_once(launched, capsys):
         "error: there is no option '--epohcs'; did you mean '--epochs'?",
         "error: --quiet and --json contradict each other: give one of them",
         "error: trials is 0: use a whole number of at least 1",
-        "error: stopper is 'ahsa': use one of asha, median, none; did you mean 'asha'?",
+        f"error: stopper is 'ahsa': use one of {', '.join(sorted(STOPPERS))}; did you mean 'asha'?",
         "error: seed is 'x': use a whole number of at least 0 that fits in 64 bits",
         "error: gpus_per_trial is 1.5: use a whole number of GPUs, or a part of one of at least 0.0001",
     ]

@@ -21,13 +21,14 @@ OURS = ("search_spaces", "orchestrator")
 FLOORS = [
     {"search_spaces"},
     {
+        "orchestrator.adaptation",
         "orchestrator.assignment",
         "orchestrator.draws",
         "orchestrator.errors",
         "orchestrator.files",
         "orchestrator.objective",
     },
-    {"orchestrator.study"},
+    {"orchestrator.specs", "orchestrator.study"},
     {"orchestrator.study_file"},
     {"orchestrator.samplers", "orchestrator.stoppers"},
     {"orchestrator.settings"},
@@ -38,7 +39,8 @@ FLOORS = [
     {"orchestrator.backends.base"},
     {"orchestrator.driver"},
     {"orchestrator.backends"},
-    {"orchestrator.run"},
+    {"orchestrator.simulation", "orchestrator.run"},
+    {"orchestrator.planning"},
     {"orchestrator.cli"},
     {"orchestrator.__main__"},
 ]
@@ -95,6 +97,8 @@ ONLY_IN = {
     "tensorflow": {"orchestrator.training", "orchestrator.studies"},
     "keras": {"orchestrator.training", "orchestrator.studies"},
     "pandas": {"orchestrator.leaderboard"},
+    "optuna": {"orchestrator.samplers"},
+    "plotly": {"orchestrator.simulation"},
 }
 
 # There only inside functions: the driver reads studies too.

@@ -16,21 +16,25 @@ from orchestrator.assignment import Assignment
 from orchestrator.errors import UserError
 from orchestrator.journal import FILE, FORMAT, LOCK, Header, Journal, JournalDamaged, read_journal
 from orchestrator.objective import Objective
-from orchestrator.scheduler.events import AnyEvent, TrialReported
+from orchestrator.scheduler.events import AnyEvent, ConfigurationProposed, SamplerExhausted, TrialReported
 from orchestrator.scheduler.instructions import (
+    Adapt,
     AnyInstruction,
     Discard,
     EndRun,
     Finish,
     GiveUp,
     Pause,
+    Propose,
     Stop,
     StopSampling,
     Train,
     WakeAt,
 )
-from orchestrator.scheduler.scheduler import Limits, Scheduler
+from orchestrator.scheduler.limits import Limits
+from orchestrator.scheduler.scheduler import Scheduler
 from orchestrator.scheduler.state import State
+from orchestrator.scheduler.validation import validate
 from orchestrator.stoppers import make_stopper
 from tests.scheduler.support import (
     Numbers,
@@ -91,6 +95,10 @@ RECORDS = [
     Pause(worker=0, trial=1, attempt=1, reason="„to wait“\n\t\x00"),
     Stop(worker=None, trial=1, attempt=1, reason="to end"),
     Stop(worker=0, trial=1, attempt=1, reason=""),
+    Propose(number=7),
+    ConfigurationProposed(at=2.5, number=7, configuration=ASSIGNMENT.configuration),
+    SamplerExhausted(at=2.75, number=8, reason="nothing is left"),
+    Adapt(part="stopper", settings={"grace": 3, "box": [[0.25, 0.5]]}, reason="epoch 1 does not predict epoch 9"),
     StopSampling(reason="no more"),
     Discard(checkpoint=checkpoint(0, 1)),
     GiveUp(trial=0, attempt=4, reason="its worker was lost 3 times: its node died"),
@@ -275,12 +283,13 @@ def test_a_journal_of_format_1_loads() -> None:
     assert (header.format, header.study, header.seed) == (1, "digits", 7)
     assert header.hyperparameters == ["learning_rate", "units", "optimizer", "momentum"]
     read = list(records)
-    assert {type(record) for record in read} == set(typing.get_args(AnyEvent | AnyInstruction))
+    new = {ConfigurationProposed, SamplerExhausted, Propose, Adapt}
+    assert {type(record) for record in read} == set(typing.get_args(AnyEvent | AnyInstruction)) - new
     objective = Objective(header.objective, "min")
     state = State(objective)
     for record in read:
         state.apply(record)
-    state.validate()
+    validate(state)
     rows = [(t.status, t.attempt, t.epoch, t.score and objective.turn(t.score), t.worker) for t in state.trials]
     assert rows == [
         ("completed", 1, 3, 0.4, 0),
@@ -306,8 +315,8 @@ def test_a_journal_of_format_1_loads() -> None:
 
 def test_the_stopper_too_is_folded_from_it() -> None:
     objective = Objective("val_loss", "min")
-    stopper = make_stopper("asha", 3, objective)
+    stopper = make_stopper("asha:grace=1", 3, objective)
     scheduler = Scheduler(objective, Numbers(), stopper, Limits(), max_epochs=3, seed=7)
     scheduler.fold(read_journal(ASSETS / "journal-format-1")[1])
-    assert [trial for _, _, trial in stopper.rungs[0].entries] == [0, 1, 3, 2], "trial 5 reported after its stop"
+    assert [trial for _, _, trial in stopper.ladder.rungs[0].entries] == [0, 1, 3, 2], "trial 5 reported after its stop"
     assert list(stopper.finalists()) == []

@@ -10,16 +10,18 @@ from orchestrator import tables
 from orchestrator.errors import UserError
 from orchestrator.journal import FILE
 from orchestrator.leaderboard import RESERVED, format_table, leaderboard, read_leaderboard, read_state, write_csv
+from orchestrator.samplers import Sampler
 from tests.scheduler.support import Brain, begun, completed, diverged, failed, joined, lost, reported, started
 from tests.simulated_runs import SPACE, simulated
 
 NAN = float("nan")
 
 
-class Given:
+class Given(Sampler):
     """A sampler of given configurations."""
 
     def __init__(self, *configurations):
+        super().__init__(SPACE, seed=0)
         self.configurations = configurations
 
     def configuration(self, trial):

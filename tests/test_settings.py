@@ -6,6 +6,7 @@ import pytest
 
 from orchestrator.errors import UserError
 from orchestrator.settings import CHECKS, Settings, problems_of, resolve
+from orchestrator.stoppers import STOPPERS
 
 
 def problem(**given):
@@ -91,7 +92,9 @@ def test_a_wrong_value_is_named_with_the_fix(name, wrong):
 def test_a_misspelt_name_gets_the_nearest():
     assert problem(gpus_per_trail=1) == "there is no setting 'gpus_per_trail'; did you mean 'gpus_per_trial'?"
     assert problem(xyz=1) == "there is no setting 'xyz'"
-    assert problem(stopper="ahsa") == "stopper is 'ahsa': use one of asha, median, none; did you mean 'asha'?"
+    assert (
+        problem(stopper="ahsa") == f"stopper is 'ahsa': use one of {', '.join(sorted(STOPPERS))}; did you mean 'asha'?"
+    )
     assert problem(sampler="randm").endswith("did you mean 'random'?")
 
 

@@ -1,32 +1,50 @@
 """Real runs: instructions become calls of the pool, and what workers say becomes events."""
 
 import time
+from collections import deque
 from collections.abc import Iterable, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
 from itertools import groupby
 from pathlib import Path
 
 import msgspec
 
-from orchestrator.assignment import Assignment, Checkpoint
+from orchestrator.assignment import Assignment, Checkpoint, Configuration
 from orchestrator.files import write_whole
-from orchestrator.scheduler.events import Event, RunStarted, StopRequested, TimeReached, WorkerJoined, WorkerLost
-from orchestrator.scheduler.instructions import Discard, Instruction, Pause, Stop, Train, WakeAt
+from orchestrator.samplers import Exhausted, Sampler
+from orchestrator.scheduler.events import (
+    ConfigurationProposed,
+    Event,
+    RunStarted,
+    SamplerExhausted,
+    StopRequested,
+    TimeReached,
+    WorkerJoined,
+    WorkerLost,
+)
+from orchestrator.scheduler.instructions import Discard, Instruction, Pause, Propose, Stop, Train, WakeAt
 from orchestrator.scheduler.trial import Trial
 from orchestrator.workers.messages import AnyMessage, Export, Exported, PauseTrial, Ready, Said, Stored
 from orchestrator.workers.pool import Lost, Pool
 
 LONGEST_WAIT = 0.25
 """Seconds; then the driver gets a turn, so that displays move and signals are heard."""
+WHILE_ASKING = 0.01
+"""The same while a slow sampler is at work, for a worker may wait for it."""
 
 
 class RayBackend:
-    def __init__(self, pool: Pool, run_dir: Path) -> None:
+    def __init__(self, pool: Pool, run_dir: Path, sampler: Sampler) -> None:
         self.pool = pool
+        self.sampler = sampler
         self.checkpoints = run_dir / "checkpoints"
         self._began = time.monotonic()
         self._wake_at: float | None = None
         self._own: list[Event] = [RunStarted(at=0.0)]
         """Events that no worker says."""
+        self._aside = ThreadPoolExecutor(1, "sampler")
+        """Where a slow sampler is asked, so that nothing waits for it."""
+        self._proposals: deque[tuple[int, Future[Configuration]]] = deque()
 
     @property
     def now(self) -> float:
@@ -37,12 +55,14 @@ class RayBackend:
         self._own.append(StopRequested(at=self.now, reason=reason))
 
     def wait(self) -> Sequence[Event]:
-        timeout = 0.0 if self._own else LONGEST_WAIT
+        timeout = 0.0 if self._own else LONGEST_WAIT if not self._proposals else WHILE_ASKING
         if self._wake_at is not None:
             timeout = min(timeout, self._wake_at - self.now)
         said = self.pool.poll(timeout)
         now = self.now
         events, self._own = self._own, []
+        while self._proposals and self._proposals[0][1].done():
+            events.append(self._proposed(*self._proposals.popleft()))
         for worker, message in said:
             if (event := self._event_of(worker, message, now)) is not None:
                 events.append(event)
@@ -50,6 +70,12 @@ class RayBackend:
             self._wake_at = None
             events.append(TimeReached(at=now))
         return events
+
+    def _proposed(self, number: int, proposal: "Future[Configuration]") -> Event:
+        try:
+            return ConfigurationProposed(at=self.now, number=number, configuration=proposal.result())
+        except Exhausted as exhausted:
+            return SamplerExhausted(at=self.now, number=number, reason=str(exhausted))
 
     def _event_of(self, worker: int, message: AnyMessage | Lost, now: float) -> Event | None:
         match message:
@@ -68,6 +94,9 @@ class RayBackend:
             match instruction:
                 case Stop() if instruction.worker is not None:
                     self.pool.stop(instruction.worker, instruction.trial, instruction.attempt)
+                case Propose():
+                    asked = self._aside.submit(self.sampler.configuration, instruction.number)
+                    self._proposals.append((instruction.number, asked))
                 case WakeAt():
                     self._wake_at = instruction.time
         commands = [step for step in instructions if isinstance(step, Train | Pause)]

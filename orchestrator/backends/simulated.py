@@ -1,17 +1,30 @@
-"""Runs in virtual time, on curves that are given: the real samplers, stoppers and driver, and no training."""
+"""Runs in virtual time, on curves that are given: the real samplers, stoppers and driver, and no training.
+
+Each worker has one event ahead of it and no more: the next one follows when that has happened, so that a run needs
+memory for its workers, not for what they are going to say. Of what happens at the same time, what was begun first
+comes first, and the time of the last `WakeAt` after everything else.
+
+A paused or stopped trial is let go of at once. As with real workers, an epoch whose objective is NaN or infinite is not
+reported: the trial diverges when that epoch has passed.
+"""
 
 import heapq
-from collections.abc import Callable, Mapping, Sequence
+import sys
+from collections import deque
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from itertools import count
 from math import inf, isfinite
 
 from orchestrator.assignment import Assignment, Checkpoint
 from orchestrator.objective import Objective
+from orchestrator.samplers import Exhausted, Sampler
 from orchestrator.scheduler.events import (
     CheckpointSaved,
+    ConfigurationProposed,
     Event,
     RunStarted,
+    SamplerExhausted,
     TimeReached,
     TrialCompleted,
     TrialDiverged,
@@ -19,21 +32,36 @@ from orchestrator.scheduler.events import (
     TrialReported,
     WorkerJoined,
 )
-from orchestrator.scheduler.instructions import Instruction, Pause, Stop, Train, WakeAt
+from orchestrator.scheduler.instructions import Instruction, Pause, Propose, Stop, Train, WakeAt
 
-Curve = Callable[[Assignment, int], tuple[Mapping[str, float], float]]
-"""The metrics that a trial reports after an epoch, and the seconds that the epoch takes."""
+Curve = Callable[[Assignment, int], tuple[Mapping[str, float], float] | None]
+"""The metrics that a trial reports after an epoch and the seconds that the epoch takes; None where training has ended
+by itself before it."""
+
+Overhead = Callable[[Assignment], float]
+"""The seconds before the first epoch of an assignment whose trial the worker does not have in memory."""
+
+LAST = sys.maxsize
+"""After all that happens at the same time."""
 
 
-@dataclass(slots=True)
-class Running:
-    """One attempt in a simulated worker's memory."""
+def no_overhead(_: Assignment) -> float:
+    return 0.0
 
-    worker: int
-    best: float = -inf
-    best_epoch: int = 0
-    epoch: int = 0
-    cancelled: bool = False
+
+class Life:
+    """One attempt in a simulated worker's memory, and what it is going to say."""
+
+    __slots__ = ("assignment", "best", "best_epoch", "cancelled", "epoch", "says", "worker")
+
+    def __init__(self, worker: int, assignment: Assignment) -> None:
+        self.worker = worker
+        self.assignment = assignment
+        self.epoch = assignment.after_epoch
+        self.best = -inf
+        self.best_epoch = 0
+        self.says: Iterator[Event] = iter(())
+        self.cancelled = False
 
 
 @dataclass
@@ -41,12 +69,19 @@ class SimulatedBackend:
     curve: Curve
     objective: Objective
     workers: int
+    overhead: Overhead = no_overhead
+    sampler: Sampler | None = None
+    """Answers `Propose`, at once."""
     now: float = 0.0
-    _pending: list[tuple[float, int, Event, Running | None]] = field(default_factory=list)
+    busy_seconds: float = 0.0
+    """Worker time spent on trials that are no longer training."""
+    _pending: list[tuple[float, int, Event, Life | None]] = field(default_factory=list)
     _order: "count[int]" = field(default_factory=count)
-    _free_at: dict[int, float] = field(default_factory=dict)
-    _running: dict[tuple[int, int], Running] = field(default_factory=dict)
-    _bests: dict[int, tuple[float, int]] = field(default_factory=dict)
+    _queues: dict[int, deque[Life]] = field(default_factory=dict)
+    """What each worker is to train, the first of which it is training; a worker that has nothing to do has none."""
+    _began: dict[int, float] = field(default_factory=dict)
+    """Since when each worker that is training has been."""
+    _lives: dict[tuple[int, int], Life] = field(default_factory=dict)
     _wake_at: float | None = None
 
     def __post_init__(self) -> None:
@@ -57,11 +92,13 @@ class SimulatedBackend:
     def wait(self) -> Sequence[Event]:
         """The next event, and virtual time jumps to it."""
         while self._pending:
-            self.now, _, event, running = heapq.heappop(self._pending)
-            if isinstance(event, TimeReached) and event.at != self._wake_at:
+            at, _, event, life = heapq.heappop(self._pending)
+            if (life is not None and life.cancelled) or (isinstance(event, TimeReached) and at != self._wake_at):
                 continue
-            if running is None or not running.cancelled:
-                return [event]
+            self.now = at
+            if life is not None:
+                self._go_on(life)
+            return [event]
         raise RuntimeError("nothing is left to happen, and the run is not finished")
 
     def carry_out(self, instructions: Sequence[Instruction]) -> None:
@@ -73,53 +110,115 @@ class SimulatedBackend:
                     self._let_go(instruction.trial, instruction.attempt, save=True)
                 case Stop() if instruction.worker is not None:
                     self._let_go(instruction.trial, instruction.attempt, save=False)
+                case Propose():
+                    self._push(self._proposed(instruction.number))
                 case WakeAt():
                     self._wake_at = instruction.time
-                    self._push(TimeReached(at=instruction.time))
+                    heapq.heappush(self._pending, (instruction.time, LAST, TimeReached(at=instruction.time), None))
 
-    def _push(self, event: Event, running: Running | None = None) -> None:
-        heapq.heappush(self._pending, (event.at, next(self._order), event, running))
+    def _push(self, event: Event, life: Life | None = None) -> None:
+        heapq.heappush(self._pending, (event.at, next(self._order), event, life))
+
+    def _proposed(self, number: int) -> Event:
+        assert self.sampler is not None, "a slow sampler must be known to the backend"
+        try:
+            configuration = self.sampler.configuration(number)
+        except Exhausted as exhausted:
+            return SamplerExhausted(at=self.now, number=number, reason=str(exhausted))
+        return ConfigurationProposed(at=self.now, number=number, configuration=configuration)
 
     def _train(self, worker: int, assignment: Assignment) -> None:
-        identity = {"trial": assignment.trial, "attempt": assignment.attempt}
-        running = Running(worker)
-        running.best, running.best_epoch = self._bests.get(assignment.trial, (-inf, 0))
-        self._running[assignment.trial, assignment.attempt] = running
-        at = max(self.now, self._free_at.get(worker, 0.0))
+        key = assignment.trial, assignment.attempt
+        if assignment.after_epoch > 0 and assignment.start is None:
+            life = self._lives[key]
+            life.assignment = assignment
+            self._begin(life, self.now)
+            return
+        life = self._lives[key] = Life(worker, assignment)
+        queue = self._queues.setdefault(worker, deque())
+        queue.append(life)
+        if len(queue) == 1:
+            self._begin(life, self.now + self.overhead(assignment))
+
+    def _begin(self, life: Life, at: float) -> None:
+        """The first epoch starts at a time from now on; the worker is busy from now on."""
+        self._began[life.worker] = self.now
+        life.says = self._said(life, at)
+        self._go_on(life)
+
+    def _go_on(self, life: Life) -> None:
+        """Towards the next event of a trial; where there is none, it waits for what follows or is over."""
+        if (event := next(life.says, None)) is not None:
+            self._push(event, life)
+        elif life.worker in self._began and self._queues[life.worker][0] is life:
+            self._rest(life.worker)
+
+    def _rest(self, worker: int) -> None:
+        self.busy_seconds += self.now - self._began.pop(worker)
+
+    def _said(self, life: Life, at: float) -> Iterator[Event]:
+        """What a worker says in an assignment. What is below a `yield` is done when that event has happened."""
+        assignment, objective = life.assignment, self.objective
+        trial, attempt = assignment.trial, assignment.attempt
+        if assignment.start is not None and (known := self.curve(assignment, assignment.start.best_epoch)) is not None:
+            life.best, life.best_epoch = objective.score(known[0]), assignment.start.best_epoch
+        ended = assignment.ends_trial
         for epoch in range(assignment.after_epoch + 1, assignment.to_epoch + 1):
-            metrics, seconds = self.curve(assignment, epoch)
-            at += seconds
-            self._push(TrialReported(at=at, **identity, epoch=epoch, metrics=dict(metrics), seconds=seconds), running)
-            score = self.objective.score(metrics)
-            running.epoch = epoch
-            if not isfinite(score):
-                self._push(
-                    TrialDiverged(at=at, **identity, epoch=epoch, reason=f"{self.objective.name} is {score}"), running
-                )
+            if (trained := self.curve(assignment, epoch)) is None:
+                ended = True
                 break
-            if score > running.best:
-                running.best, running.best_epoch = score, epoch
-        else:
-            if assignment.ends_trial:
-                if assignment.keep_above is None or running.best >= assignment.keep_above:
-                    self._push(self._saved(at, assignment.trial, assignment.attempt, running), running)
-                self._push(TrialCompleted(at=at, **identity, reason=f"reached epoch {running.epoch}"), running)
-        self._free_at[worker] = at
-        self._bests[assignment.trial] = running.best, running.best_epoch
+            metrics, seconds = trained
+            at += seconds
+            score = objective.score(metrics)
+            if not isfinite(score):
+                yield TrialDiverged(
+                    at=at, trial=trial, attempt=attempt, epoch=epoch, reason=f"{objective.name} is {score}"
+                )
+                self._leave(life)
+                return
+            yield TrialReported(
+                at=at, trial=trial, attempt=attempt, epoch=epoch, metrics=dict(metrics), seconds=seconds
+            )
+            life.epoch = epoch
+            if score > life.best:
+                life.best, life.best_epoch = score, epoch
+        if ended:
+            if assignment.keep_above is None or life.best >= assignment.keep_above:
+                yield self._saved(at, life)
+            yield TrialCompleted(at=at, trial=trial, attempt=attempt, reason=f"reached epoch {life.epoch}")
+            self._leave(life)
 
     def _let_go(self, trial: int, attempt: int, *, save: bool) -> None:
-        running = self._running.pop((trial, attempt), None)
-        if running is None:
-            return  # Paused this very moment: its release is on the way.
-        running.cancelled = True
-        self._free_at[running.worker] = self.now
+        life = self._lives.get((trial, attempt))
+        if life is None:
+            return  # It ended, or was paused, this very moment; that is on the way.
         if save:
-            self._push(self._saved(self.now, trial, attempt, running))
+            self._push(self._saved(self.now, life))
         self._push(TrialReleased(at=self.now, trial=trial, attempt=attempt))
+        self._leave(life)
 
-    def _saved(self, at: float, trial: int, attempt: int, running: Running) -> CheckpointSaved:
-        name = f"trial-{trial}-attempt-{attempt}-epoch-{running.epoch}"
+    def _leave(self, life: Life) -> None:
+        """The worker forgets the trial, and begins what is queued behind it."""
+        life.cancelled = True
+        del self._lives[life.assignment.trial, life.assignment.attempt]
+        queue = self._queues[life.worker]
+        was_training = queue[0] is life
+        queue.remove(life)
+        if not was_training:
+            return
+        if life.worker in self._began:
+            self._rest(life.worker)
+        if queue:
+            self._begin(queue[0], self.now + self.overhead(queue[0].assignment))
+
+    def _saved(self, at: float, life: Life) -> CheckpointSaved:
+        trial, attempt = life.assignment.trial, life.assignment.attempt
         checkpoint = Checkpoint(
-            name=name, trial=trial, epoch=running.epoch, best_epoch=running.best_epoch, bytes=0, sha256=""
+            name=f"trial-{trial}-attempt-{attempt}-epoch-{life.epoch}",
+            trial=trial,
+            epoch=life.epoch,
+            best_epoch=life.best_epoch,
+            bytes=0,
+            sha256="",
         )
         return CheckpointSaved(at=at, trial=trial, attempt=attempt, checkpoint=checkpoint)

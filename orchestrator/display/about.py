@@ -39,6 +39,8 @@ class About:
     worker_cpus: float
     worker_gpus: float
     cluster: ClusterSummary
+    search_size: int | None = None
+    """How many configurations the sampler has in all, where it can tell."""
     versions: dict[str, str] = field(default_factory=dict)
     """Of Python and the libraries, by name."""
 
@@ -54,13 +56,13 @@ def first_lines(about: About, width: int) -> Iterator[str]:
         "dashboard": about.cluster.dashboard_url,
         "workers": f"{about.workers:,}, each with {_resources(about.worker_cpus, about.worker_gpus)}",
         "limits": _limits(about.settings),
-        "search": _search(about.settings),
+        "search": _search(about),
         "run": shown_path(about.run_dir),
     }
     yield from (f"{name:<10} {text}" for name, text in rows.items() if text)
     yield ""
     yield from _space_lines(about.space, width)
-    yield from (f"warning: {line}" for line in about.space.warnings())
+    yield from (f"warning: {line}" for line in [*about.space.warnings(), *_size_warnings(about)])
     yield ""
 
 
@@ -96,10 +98,21 @@ def _limits(settings: Settings) -> str:
     limits = [
         None if settings.trials is None else counted(settings.trials, "trial"),
         None if settings.max_time is None else duration(settings.max_time),
+        None if settings.max_epochs_total is None else f"{counted(settings.max_epochs_total, 'epoch')} in all",
+        None if settings.gpu_hours is None else f"{settings.gpu_hours:g} GPU-hours",
         None if settings.target is None else f"target {settings.target:g}",
     ]
     return f"{', '.join(filter(None, limits))}; up to {counted(settings.epochs, 'epoch')} each"
 
 
-def _search(settings: Settings) -> str:
-    return f"sampler {settings.sampler}, stopper {settings.stopper}, seed {settings.seed}"
+def _search(about: About) -> str:
+    settings = about.settings
+    size = "" if about.search_size is None else f" ({counted(about.search_size, 'configuration')})"
+    return f"sampler {settings.sampler_and_points}{size}, stopper {settings.stopper}, seed {settings.seed}"
+
+
+def _size_warnings(about: About) -> Iterator[str]:
+    size, trials = about.search_size, about.settings.trials
+    if size is not None and trials is not None and size > trials:
+        found = counted(size, "configuration")
+        yield f"only {trials:,} of {found} will be tried: give --trials {size}, or fewer points"

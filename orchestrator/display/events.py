@@ -8,7 +8,7 @@ from typing import Any
 from orchestrator.display.base import Display
 from orchestrator.display.summary import Epochs, best_model
 from orchestrator.leaderboard import cells, leaderboard
-from orchestrator.scheduler.instructions import Record
+from orchestrator.scheduler.instructions import Adapt, Record
 from orchestrator.scheduler.trial import Status, Trial
 from orchestrator.tables import plain
 
@@ -41,6 +41,10 @@ class EventsDisplay(Display):
 
     def _watched(self, records: Sequence[Record]) -> None:
         for record in records:
+            if isinstance(record, Adapt):
+                self._emit(
+                    "adapted", at=self.state.now, part=record.part, settings=record.settings, reason=record.reason
+                )
             self._tell_ended(record)
         if self.clock() >= self._next:
             self._next = self.clock() + SECONDS

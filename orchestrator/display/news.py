@@ -4,7 +4,7 @@ from collections import Counter
 from collections.abc import Iterator, Sequence
 
 from orchestrator.scheduler.events import StopRequested, TrialFailed, WorkerLost
-from orchestrator.scheduler.instructions import Record, StopSampling, Train
+from orchestrator.scheduler.instructions import Adapt, Record, StopSampling, Train
 from orchestrator.scheduler.state import State
 
 MOST = 5
@@ -40,6 +40,8 @@ class News:
                     f"trial {record.assignment.trial} goes on from the start, for nothing of it was saved: "
                     "so does every trial of a `train` that never calls ctx.save"
                 )
+            case Adapt():
+                return f"{record.part}: {record.reason}"
             case StopSampling():
                 return f"no further configurations: {record.reason}"
             case StopRequested():

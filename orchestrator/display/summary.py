@@ -31,6 +31,8 @@ def last_lines(about: About, state: State, busy_share: float | None, width: int 
         yield ""
     model = best_model(about.run_dir)
     rows = {
+        "search": adaptations_line(state, "sampler"),
+        "stopping": adaptations_line(state, "stopper"),
         "epochs": epochs_line(state, about.settings),
         "workers": None if busy_share is None else f"busy {busy_share:.0%} of the time",
         "failures": failures_line(state),
@@ -92,6 +94,12 @@ def epochs_line(state: State, settings: Settings) -> str:
     return f"{trained} instead of {epochs.unstopped:,}: early stopping saved {saved / epochs.unstopped:.0%}"
 
 
+def adaptations_line(state: State, part: str) -> str | None:
+    """What the sampler or the stopper has settled on."""
+    reasons = [adapt.reason for adapt in state.adaptations if adapt.part == part]
+    return reasons[-1] if reasons else None
+
+
 def failures_line(state: State) -> str | None:
     """How many trials failed and of what, with the first of them."""
     parts = []
@@ -127,11 +135,12 @@ def _twice(settings: Settings) -> Iterator[str]:
         value = getattr(settings, field.name)
         if field.name == "seed":
             value += 1
-        elif field.name in ("trials", "max_time") and value is not None:
+        elif field.name in ("trials", "max_time", "max_epochs_total", "gpu_hours") and value is not None:
             value *= 2
         if value is not None and value != field.default and field.name not in NOT_REPEATED:
             yield f"--{field.name.replace('_', '-')}"
-            yield str(int(value)) if isinstance(value, float) and value.is_integer() else str(value)
+            if value is not True:
+                yield str(int(value)) if isinstance(value, float) and value.is_integer() else str(value)
 
 
 def _python() -> str:

@@ -2,17 +2,58 @@
 
 from collections.abc import Callable
 
-from orchestrator.errors import UserError, nearest
+from orchestrator import specs
 from orchestrator.samplers.base import Exhausted, Sampler
+from orchestrator.samplers.grid import GridSampler
+from orchestrator.samplers.optuna import OptunaSampler
 from orchestrator.samplers.random import RandomSampler
+from orchestrator.samplers.sobol import SobolSampler
+from orchestrator.samplers.staged import StagedSampler
+from orchestrator.samplers.zoom import ZoomSampler
 from search_spaces import Space
 
-SAMPLERS: dict[str, Callable[[Space, int], Sampler]] = {"random": RandomSampler}
+SAMPLERS: dict[str, Callable[..., Sampler]] = {
+    "random": RandomSampler,
+    "grid": GridSampler,
+    "sobol": SobolSampler,
+    "staged": StagedSampler,
+    "zoom": ZoomSampler,
+    "optuna": OptunaSampler,
+}
 
-__all__ = ["SAMPLERS", "Exhausted", "Sampler", "make_sampler"]
+__all__ = ["SAMPLERS", "Exhausted", "Sampler", "check_sampler", "make_sampler", "read_points"]
 
 
-def make_sampler(name: str, space: Space, seed: int) -> Sampler:
-    if name not in SAMPLERS:
-        raise UserError(f"there is no sampler '{name}'{nearest(name, SAMPLERS)} (known: {', '.join(sorted(SAMPLERS))})")
-    return SAMPLERS[name](space, seed)
+def check_sampler(text: str) -> None:
+    """ValueError, with the fix, for what names no sampler."""
+    specs.read(text, SAMPLERS)
+
+
+def read_points(text: str) -> dict[str, int]:
+    """The options of a grid in a text such as `5` or `5,learning_rate=9`.
+
+    Raises:
+        ValueError: With the fix.
+    """
+    options = specs.read(f"grid:{text}", SAMPLERS).options
+    return {name: specs.whole(name, value, 1) for name, value in options.items()}
+
+
+def make_sampler(
+    text: str,
+    space: Space,
+    seed: int,
+    trials: int | None = None,
+    repeats: bool = False,
+    *,
+    points: str | None = None,
+) -> Sampler:
+    """The sampler that a text such as `optuna:tpe` describes; `points` go before those that the text of a grid gives.
+
+    Raises:
+        ValueError: With the fix.
+    """
+    spec = specs.read(text, SAMPLERS)
+    options = spec.options | ({} if points is None else read_points(points))
+    sampler: Sampler = spec.kind(space, seed, trials, repeats, **options)
+    return sampler

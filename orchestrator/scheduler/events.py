@@ -6,7 +6,7 @@ belong to, so that those of an attempt that was given up can be told apart.
 
 import msgspec
 
-from orchestrator.assignment import Checkpoint
+from orchestrator.assignment import Checkpoint, Configuration
 
 
 class Event(msgspec.Struct, frozen=True, kw_only=True, tag=True):
@@ -39,6 +39,20 @@ class TimeReached(Event, frozen=True):
 class StopRequested(Event, frozen=True):
     """Somebody wants the run to end, by Ctrl-C or a signal."""
 
+    reason: str
+
+
+class ConfigurationProposed(Event, frozen=True):
+    """A slow sampler's answer to `Propose`: the configuration of the trial that will have this number."""
+
+    number: int
+    configuration: Configuration
+
+
+class SamplerExhausted(Event, frozen=True):
+    """A slow sampler's answer to `Propose` when it has no more to give."""
+
+    number: int
     reason: str
 
 
@@ -88,6 +102,8 @@ AnyEvent = (
     | WorkerLost
     | TimeReached
     | StopRequested
+    | ConfigurationProposed
+    | SamplerExhausted
     | TrialReported
     | CheckpointSaved
     | TrialCompleted

@@ -1,6 +1,6 @@
 """Decisions, in the imperative: all that the scheduler ever asks for. Each that concerns a trial has a reason."""
 
-from typing import Literal
+from typing import Any, Literal
 
 import msgspec
 
@@ -49,6 +49,20 @@ class GiveUp(Instruction, frozen=True):
     reason: str
 
 
+class Propose(Instruction, frozen=True):
+    """Ask a slow sampler, aside, for the configuration of the trial that will have this number."""
+
+    number: int
+
+
+class Adapt(Instruction, frozen=True):
+    """The sampler or the stopper goes on with these settings of its own."""
+
+    part: Literal["sampler", "stopper"]
+    settings: dict[str, Any]
+    reason: str
+
+
 class StopSampling(Instruction, frozen=True):
     """Ask for no more configurations."""
 
@@ -81,7 +95,7 @@ class Finish(Instruction, frozen=True):
     reason: str
 
 
-AnyInstruction = Train | Pause | Stop | GiveUp | StopSampling | Discard | WakeAt | EndRun | Finish
+AnyInstruction = Train | Pause | Stop | GiveUp | Propose | Adapt | StopSampling | Discard | WakeAt | EndRun | Finish
 
 Record = Event | Instruction
 """What a journal holds: a fact, or a decision."""

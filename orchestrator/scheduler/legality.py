@@ -3,7 +3,13 @@
 from typing import TYPE_CHECKING
 
 from orchestrator.assignment import Checkpoint
-from orchestrator.scheduler.events import TrialEvent, TrialReported, WorkerJoined
+from orchestrator.scheduler.events import (
+    ConfigurationProposed,
+    SamplerExhausted,
+    TrialEvent,
+    TrialReported,
+    WorkerJoined,
+)
 from orchestrator.scheduler.instructions import Discard, Record, Train
 from orchestrator.scheduler.trial import TRANSITIONS
 
@@ -38,6 +44,8 @@ def check(state: "State", record: Record) -> None:
         raise IllegalRecord(f"{record}: the worker is there already")
     if isinstance(record, TrialReported) and state.objective.name not in record.metrics:
         raise IllegalRecord(f"{record}: the objective '{state.objective.name}' is not among the metrics")
+    if isinstance(record, ConfigurationProposed | SamplerExhausted) and record.number not in state.proposing:
+        raise IllegalRecord(f"{record}: nobody asked for it")
     if isinstance(record, Discard) and not _is_committed(state, record.checkpoint):
         raise IllegalRecord(f"{record}: there is no such checkpoint")
     number = record.assignment.trial if isinstance(record, Train) else getattr(record, "trial", None)

@@ -15,18 +15,18 @@ What is decided first:
     then the paused ones are stopped, and the run is finished.
 """
 
-from collections.abc import Iterable
-from dataclasses import dataclass
+from collections.abc import Iterable, Sequence
 from math import isfinite
 
 import msgspec
 
-from orchestrator.assignment import Assignment, Checkpoint
+from orchestrator.assignment import Assignment, Checkpoint, Configuration
 from orchestrator.draws import training_seed
 from orchestrator.objective import Objective
 from orchestrator.samplers import Exhausted, Sampler
-from orchestrator.scheduler.events import Event, TrialEvent, TrialReported
+from orchestrator.scheduler.events import Event, TrialCompleted, TrialDiverged, TrialEvent, TrialFailed, TrialReported
 from orchestrator.scheduler.instructions import (
+    Adapt,
     Discard,
     EndRun,
     Finish,
@@ -34,12 +34,14 @@ from orchestrator.scheduler.instructions import (
     Instruction,
     Outcome,
     Pause,
+    Propose,
     Record,
     Stop,
     StopSampling,
     Train,
     WakeAt,
 )
+from orchestrator.scheduler.limits import Limits, hopeless
 from orchestrator.scheduler.state import State, Worker
 from orchestrator.scheduler.trial import Status, Trial
 from orchestrator.stoppers import Promotion, Stopper
@@ -47,28 +49,26 @@ from orchestrator.stoppers import Promotion, Stopper
 QUEUE_SECONDS = 0.1
 """About as much work is queued at a worker as keeps it busy this long: none behind trials that take longer."""
 LONGEST_QUEUE = 16
-FIRST_TRIALS = 3
-"""The same exception in each of these ends the run."""
 MOST_LOSSES = 3
 """A trial whose worker is lost this often, with no checkpoint in between, has failed."""
-MOST_LOSSES_IN_A_ROW = 4
-"""So many workers lost, with no report in between and beyond two for each worker, end the run."""
 RELEASE_SECONDS = 20.0
 """How long the end of a run waits for workers to let go of their trials."""
-
-
-@dataclass(frozen=True, slots=True)
-class Limits:
-    """When a run ends: `trials` begun, `max_time` seconds of its clock, a score of `target` (as reported)."""
-
-    trials: int | None = None
-    max_time: float | None = None
-    target: float | None = None
+LAST_WORDS = (TrialCompleted, TrialDiverged, TrialFailed)
+AHEAD = 1
+"""A slow sampler is asked for so many configurations more than there are idle workers."""
 
 
 class Scheduler:
     def __init__(
-        self, objective: Objective, sampler: Sampler, stopper: Stopper, limits: Limits, *, max_epochs: int, seed: int
+        self,
+        objective: Objective,
+        sampler: Sampler,
+        stopper: Stopper,
+        limits: Limits,
+        *,
+        max_epochs: int,
+        seed: int,
+        start: Sequence[Configuration] = (),
     ) -> None:
         self.state = State(objective)
         self.sampler = sampler
@@ -76,6 +76,8 @@ class Scheduler:
         self.limits = limits
         self.max_epochs = max_epochs
         self.seed = seed
+        self.start = start
+        """Configurations that are tried first."""
 
     def handle(self, event: Event) -> list[Instruction]:
         """Take in one fact and decide what follows.
@@ -97,38 +99,60 @@ class Scheduler:
             self._apply(record)
 
     def _apply(self, record: Record) -> bool:
-        """Tell the state, then the stopper, which only hears of trials that it could still judge.
-
-        False when the record was ignored.
-        """
+        """Tell the state, then the stopper and the sampler. False when the record was ignored."""
         if not self.state.apply(record):
             return False
-        self._tell_stopper(record)
+        if isinstance(record, Instruction):
+            self._tell_decision(record)
+        elif isinstance(record, TrialEvent):
+            self._tell_fact(record)
         return True
 
-    def _tell_stopper(self, record: Record) -> None:
-        stopper = self.stopper
+    def _tell_fact(self, record: TrialEvent) -> None:
+        """Of trials that could still be judged."""
+        trial = self.state.trials[record.trial]
+        if isinstance(record, TrialReported):
+            if trial.status is Status.RUNNING:
+                score = trial.curve[-1].score
+                self.stopper.reported(trial.number, record.epoch, score)
+                self.sampler.reported(trial.number, record.epoch, score)
+            return
+        if type(record) not in LAST_WORDS or trial.status is Status.STOPPED:
+            return
+        match trial.status:
+            case Status.DIVERGED:
+                self.stopper.diverged(trial.number)
+            case Status.FAILED:
+                self.stopper.withdrawn(trial.number)
+            case Status.COMPLETED:
+                self.stopper.ended(trial.number)
+        self.sampler.ended(trial.number, trial.score)
+
+    def _tell_decision(self, record: Instruction) -> None:
+        stopper, sampler = self.stopper, self.sampler
         match record:
-            case TrialReported():
-                trial = self.state.trials[record.trial]
-                if trial.status is Status.RUNNING:
-                    stopper.reported(trial.number, record.epoch, trial.curve[-1].score)
+            case Train(assignment=assignment) if assignment.begins_trial:
+                stopper.begun(assignment.trial)
+                sampler.begun(assignment.trial, assignment.configuration)
+                if not self.limits.allow(assignment.trial + 1):
+                    stopper.closed()
             case Train():
                 stopper.resumed(record.assignment.trial)
             case Pause():
                 stopper.paused(record.trial)
+                sampler.paused(record.trial)
             case Stop():
                 stopper.ended(record.trial)
+                sampler.ended(record.trial, self.state.trials[record.trial].score)
             case GiveUp():
                 stopper.withdrawn(record.trial)
-            case TrialEvent():
-                match self.state.trials[record.trial].status:
-                    case Status.DIVERGED:
-                        stopper.diverged(record.trial)
-                    case Status.FAILED:
-                        stopper.withdrawn(record.trial)
-                    case Status.COMPLETED:
-                        stopper.ended(record.trial)
+                sampler.ended(record.trial, None)
+            case StopSampling():
+                stopper.closed()
+            case Adapt(part="stopper"):
+                stopper.adapted(record.settings)
+            case Adapt():
+                sampler.adapted(record.settings)
 
     # Deciding. Nothing below changes anything.
 
@@ -142,11 +166,25 @@ class Scheduler:
             return self._end_early(state.ending)
         if (ending := self._ending()) is not None:
             return EndRun(outcome=ending[0], reason=ending[1])
-        if state.wake_at is None and self.limits.max_time is not None:
-            return WakeAt(time=self.limits.max_time)
+        if (wake := self._wake(self.limits.next_moment(state))) is not None:
+            return wake
+        if (adapt := self._adapt()) is not None:
+            return adapt
         if (verdict := self._judge(event) or self._give_up()) is not None:
             return verdict
-        return self._fill_idle(event) or self._fill_queue(event) or self._wind_up(event)
+        return self._fill_idle(event) or self._fill_queue(event) or self._propose() or self._wind_up(event)
+
+    def _wake(self, moment: float | None) -> WakeAt | None:
+        """Unless it will be woken before anyway."""
+        wake_at = self.state.wake_at
+        return None if moment is None or (wake_at is not None and wake_at <= moment) else WakeAt(time=moment)
+
+    def _adapt(self) -> Adapt | None:
+        if (adaptation := self.stopper.adaptation()) is not None:
+            return Adapt(part="stopper", settings=adaptation.settings, reason=adaptation.reason)
+        if (adaptation := self.sampler.adaptation()) is not None:
+            return Adapt(part="sampler", settings=adaptation.settings, reason=adaptation.reason)
+        return None
 
     def _discard(self) -> Discard | None:
         """What a newer one replaces, and of the ended trials' checkpoints all but the best one's."""
@@ -187,7 +225,9 @@ class Scheduler:
             return Pause(**identity, reason=verdict.reason)
         if verdict.action == "stop":
             return Stop(**identity, reason=verdict.reason)
-        return self._continue(trial, trial.holder, self.stopper.horizon(trial.epoch), verdict.reason, in_memory=True)
+        return self._continue(
+            trial, trial.holder, self.stopper.horizon(trial.number, trial.epoch), verdict.reason, in_memory=True
+        )
 
     def _fill_idle(self, event: Event) -> Train | StopSampling | None:
         state = self.state
@@ -236,26 +276,50 @@ class Scheduler:
         return None
 
     def _begin(self, worker: int, *, queued: bool) -> Train | StopSampling | None:
-        """The next new trial, if there is to be one."""
-        state = self.state
-        number = len(state.trials)
-        if state.sampling_stopped is not None or (self.limits.trials is not None and number >= self.limits.trials):
+        """The next new trial, if there is to be one and its configuration is there."""
+        if self._nothing_left_to_begin():
             return None
+        number = len(self.state.trials)
         try:
-            configuration = self.sampler.configuration(number)
+            configuration = self._configuration(number)
         except Exhausted as exhausted:
             return StopSampling(reason=str(exhausted))
+        if configuration is None:
+            return None
         assignment = Assignment(
             trial=number,
             attempt=1,
             configuration=configuration,
             seed=training_seed(self.seed, number),
             after_epoch=0,
-            to_epoch=self.stopper.horizon(0),
+            to_epoch=self.stopper.horizon(number, 0),
             max_epochs=self.max_epochs,
-            keep_above=state.safe_score,
+            keep_above=self.state.safe_score,
         )
-        return Train(worker=worker, assignment=assignment, reason="a new configuration", queued=queued)
+        reason = "a configuration to start from" if number < len(self.start) else "a new configuration"
+        return Train(worker=worker, assignment=assignment, reason=reason, queued=queued)
+
+    def _configuration(self, number: int) -> Configuration | None:
+        """None while a slow sampler thinks."""
+        state = self.state
+        if number < len(self.start):
+            return self.start[number]
+        if not self.sampler.slow:
+            return self.sampler.configuration(number)
+        if number not in state.proposals and state.sampler_exhausted is not None:
+            raise Exhausted(state.sampler_exhausted)
+        return state.proposals.get(number)
+
+    def _propose(self) -> Propose | None:
+        """Ask a slow sampler for every idle worker, and ahead of need."""
+        state = self.state
+        if not self.sampler.slow or state.sampler_exhausted is not None or self._nothing_left_to_begin():
+            return None
+        on_the_way = len(state.proposing) + len(state.proposals)
+        number = max(len(state.trials), len(self.start)) + on_the_way
+        if on_the_way >= len(state.idle) + AHEAD or not self.limits.allow(number):
+            return None
+        return Propose(number=number)
 
     def _continue(self, trial: Trial, worker: int, to_epoch: int, reason: str, *, in_memory: bool) -> Train:
         """Go on from the worker's memory, or else from the trial's checkpoint, or else from the start."""
@@ -275,35 +339,14 @@ class Scheduler:
 
     def _ending(self) -> tuple[Outcome, str] | None:
         """Why the run is to end although there is work left."""
-        state, limits = self.state, self.limits
+        state = self.state
         if state.stop_requested is not None:
             return "interrupted", state.stop_requested
-        if (failure := self._hopeless()) is not None:
+        if (failure := hopeless(state)) is not None:
             return "failed", failure
-        if limits.target is not None and (best := state.best) is not None and best.best is not None:
-            score, target = best.best.score, state.objective.turn(limits.target)
-            if score >= target:
-                reached = f"{state.objective.name} {state.objective.turn(score):.6g}"
-                return "done", f"target reached: {reached} in trial {best.number}, epoch {best.best.epoch}"
-        if limits.max_time is not None and state.now >= limits.max_time:
-            return "done", f"time limit reached: {limits.max_time:g} s"
+        if (reached := self.limits.reached(state)) is not None:
+            return "done", reached
         return None
-
-    def _hopeless(self) -> str | None:
-        """What makes going on pointless, for every trial would meet it."""
-        state = self.state
-        most = MOST_LOSSES_IN_A_ROW + 2 * state.most_workers
-        if state.losses_in_a_row >= most:
-            return f"{state.losses_in_a_row} workers were lost in a row without a report, the last: {state.last_loss}"
-        if state.bad_study is not None:
-            return state.bad_study
-        failed = state.by_status[Status.FAILED]
-        if len(failed) < FIRST_TRIALS or failed[FIRST_TRIALS - 1] != FIRST_TRIALS - 1:
-            return None
-        failures = [state.trials[number].failure for number in range(FIRST_TRIALS)]
-        if len({failure and (failure.error, failure.where) for failure in failures}) > 1 or failures[0] is None:
-            return None
-        return f"the first {FIRST_TRIALS} trials failed alike: {failures[0].error}: {failures[0].message}"
 
     def _end_early(self, ending: EndRun) -> Instruction | None:
         state = self.state
@@ -331,10 +374,7 @@ class Scheduler:
         return None
 
     def _nothing_left_to_begin(self) -> bool:
-        state = self.state
-        if state.sampling_stopped is not None:
-            return True
-        return self.limits.trials is not None and len(state.trials) >= self.limits.trials
+        return self.state.sampling_stopped is not None or not self.limits.allow(len(self.state.trials))
 
     def _stop(self, trial: Trial, reason: str) -> Stop:
         return Stop(worker=trial.holder, trial=trial.number, attempt=trial.attempt, reason=reason)
@@ -344,7 +384,7 @@ class Scheduler:
         state = self.state
         give_up_at = state.last_stop + RELEASE_SECONDS
         if state.held and state.now < give_up_at:
-            return WakeAt(time=give_up_at) if state.wake_at != give_up_at else None
+            return self._wake(give_up_at)
         if outcome == "done" and state.best is None:
             counts = f"{state.count(Status.FAILED)} failed, {state.count(Status.DIVERGED)} diverged"
             first = f"; trial 0: {state.trials[0].reason}" if state.trials else ""

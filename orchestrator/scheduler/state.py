@@ -2,7 +2,7 @@
 
 Records are the facts and decisions of `events.py` and `instructions.py`, in the order of the journal. Nothing here
 judges or chooses: a state is the same whether its records are happening now or are read back years later.
-`validate` re-derives every index from the trials.
+`validation.py` re-derives every index from the trials.
 """
 
 from collections import deque
@@ -10,12 +10,14 @@ from functools import singledispatchmethod
 
 from sortedcontainers import SortedList, SortedSet
 
-from orchestrator.assignment import Checkpoint
+from orchestrator.assignment import Checkpoint, Configuration
 from orchestrator.objective import Objective
 from orchestrator.scheduler.events import (
     CheckpointSaved,
+    ConfigurationProposed,
     Event,
     RunStarted,
+    SamplerExhausted,
     StopRequested,
     TimeReached,
     TrialCompleted,
@@ -28,11 +30,13 @@ from orchestrator.scheduler.events import (
     WorkerLost,
 )
 from orchestrator.scheduler.instructions import (
+    Adapt,
     Discard,
     EndRun,
     Finish,
     GiveUp,
     Pause,
+    Propose,
     Record,
     Stop,
     StopSampling,
@@ -76,6 +80,12 @@ class State:
         """Ended trials that have a checkpoint."""
         self.wake_at: float | None = None
         self.stop_requested: str | None = None
+        self.proposing: set[int] = set()
+        """Numbers of trials whose configurations a slow sampler was asked for and has not given."""
+        self.proposals: dict[int, Configuration] = {}
+        """Those it has given, until the trial begins."""
+        self.sampler_exhausted: str | None = None
+        self.adaptations: list[Adapt] = []
         self.sampling_stopped: str | None = None
         self.ending: EndRun | None = None
         self.finished: Finish | None = None
@@ -85,6 +95,9 @@ class State:
         self.last_stop = 0.0
         """When a trial that a worker held was last stopped."""
         self.most_workers = 0
+        self.worker_seconds = 0.0
+        """How long workers were there, in sum, until the last one came or went, which was at `staffed_since`."""
+        self.staffed_since = 0.0
         self.losses_in_a_row = 0
         self.last_loss = ""
         self.turnarounds = 0
@@ -149,7 +162,18 @@ class State:
         self.stop_requested = record.reason
 
     @_take.register
+    def _(self, record: ConfigurationProposed) -> None:
+        self.proposing.discard(record.number)
+        self.proposals[record.number] = record.configuration
+
+    @_take.register
+    def _(self, record: SamplerExhausted) -> None:
+        self.proposing.discard(record.number)
+        self.sampler_exhausted = record.reason
+
+    @_take.register
     def _(self, record: WorkerJoined) -> None:
+        self._count_worker_seconds()
         self.workers[record.worker] = Worker(record.worker, record.node)
         self.idle.add(record.worker)
         self.most_workers = max(self.most_workers, len(self.workers))
@@ -158,6 +182,7 @@ class State:
     def _(self, record: WorkerLost) -> None:
         self.losses_in_a_row += 1
         self.last_loss = record.reason
+        self._count_worker_seconds()
         self.workers.pop(record.worker, None)
         self.idle.discard(record.worker)
         for number in sorted(n for n in self.held if self.trials[n].holder == record.worker):
@@ -179,6 +204,7 @@ class State:
         assignment = record.assignment
         if assignment.trial == len(self.trials):
             self.trials.append(Trial(assignment, record.reason))
+            self.proposals.pop(assignment.trial, None)
             self.by_status[Status.WAITING].add(assignment.trial)
         trial = self.trials[assignment.trial]
         trial.assignment, trial.attempt, trial.reason = assignment, assignment.attempt, record.reason
@@ -257,6 +283,14 @@ class State:
         self._end(trial, Status.FAILED, record.reason)
 
     @_take.register
+    def _(self, record: Propose) -> None:
+        self.proposing.add(record.number)
+
+    @_take.register
+    def _(self, record: Adapt) -> None:
+        self.adaptations.append(record)
+
+    @_take.register
     def _(self, record: StopSampling) -> None:
         self.sampling_stopped = record.reason
 
@@ -281,6 +315,10 @@ class State:
         self.finished = record
 
     # Steps of it.
+
+    def _count_worker_seconds(self) -> None:
+        self.worker_seconds += len(self.workers) * (self.now - self.staffed_since)
+        self.staffed_since = self.now
 
     def _move(self, trial: Trial, status: Status) -> None:
         self.by_status[trial.status].discard(trial.number)
@@ -343,28 +381,3 @@ class State:
     def _unrank(self, trial: Trial) -> None:
         if trial.score is not None:
             self.ranking.discard((-trial.score, trial.number))
-
-    # The check.
-
-    def validate(self) -> None:
-        """Re-derive every index from the trials and workers; AssertionError where one disagrees."""
-        by_status: dict[Status, list[int]] = {status: [] for status in Status}
-        for number, trial in enumerate(self.trials):
-            assert trial.number == number
-            by_status[trial.status].append(number)
-            epochs = [report.epoch for report in trial.curve]
-            assert epochs == sorted(set(epochs)), (number, epochs)
-            assert trial.best is None or trial.best in trial.curve
-            assert trial.status is not Status.RUNNING or trial.holder is not None, number
-            assert trial.holder is None or trial.holder in self.workers, number
-        assert {status: list(numbers) for status, numbers in self.by_status.items()} == by_status
-        trials = self.trials
-        assert self.held == {trial.number for trial in trials if trial.holder is not None}
-        assert list(self.lost) == [n for n in by_status[Status.WAITING] if trials[n].holder is None]
-        assert list(self.ranking) == sorted((-t.score, t.number) for t in trials if t.score is not None)
-        assert list(self.ended_saved) == [t.number for t in trials if t.status.ended and t.checkpoint is not None]
-        assert list(self.idle) == sorted(w.number for w in self.workers.values() if not w.queue)
-        for worker in self.workers.values():
-            for place, number in enumerate(worker.queue):
-                assert trials[number].holder == worker.number
-                assert trials[number].status is (Status.WAITING if place else Status.RUNNING), number

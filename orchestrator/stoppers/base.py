@@ -1,14 +1,18 @@
 """What every stopper answers. The base class never stops a trial.
 
-A stopper is told facts (`reported`, `diverged`, `withdrawn`) and what was decided (`paused`, `resumed`, `ended`),
-from which it keeps its own index; asked (`horizon`, `judge`, `promotable`, `finalists`) it changes nothing. So the
-fold of a journal gives it back as it was, without judging anything a second time. Scores are turned: larger is better.
+A stopper is told facts (`reported`, `diverged`, `withdrawn`) and what was decided (`begun`, `paused`, `resumed`,
+`ended`, `closed`, `adapted`), from which it keeps its own index; asked (`horizon`, `judge`, `promotable`, `finalists`,
+`adaptation`) it changes nothing. So the fold of a journal gives it back as it was, without judging anything a second
+time. Scores are turned: larger is better.
+
+The options of a stopper are the keyword-only arguments of its constructor, which raises ValueError with the fix.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
-from typing import Literal
+from typing import Any, ClassVar, Literal
 
+from orchestrator.adaptation import Adaptation
 from orchestrator.objective import Objective
 
 
@@ -32,19 +36,28 @@ class Promotion:
 class Stopper:
     """Trains every trial to max epochs."""
 
-    def __init__(self, max_epochs: int, objective: Objective) -> None:
+    pauses: ClassVar[bool] = False
+    """Whether trials may wait for others. Of several stoppers in one run, one at most does."""
+
+    def __init__(self, max_epochs: int, objective: Objective, trials: int | None = None) -> None:
         self.max_epochs = max_epochs
         self.objective = objective
         """Only to show scores in reasons as they were reported."""
+        self.trials = trials
+        """At most so many trials will be begun, where that is known."""
 
     # Asked.
 
-    def horizon(self, epoch: int) -> int:
-        """The epoch, after `epoch`, up to which a trial may train before it must be judged."""
+    def horizon(self, trial: int, epoch: int) -> int:
+        """The epoch, after `epoch`, up to which a trial may train before it must be judged.
+
+        With epoch 0 it is asked of the trial that is about to begin.
+        """
         return self.max_epochs
 
     def judge(self, trial: int, epoch: int) -> Verdict:
-        """Asked once `horizon` is reached, unless that is max epochs."""
+        """Asked at the end of an assignment, unless that is max epochs: once `horizon` is reached, or before it,
+        where another stopper beside this one wants to judge."""
         return Verdict("go on", f"no early stopping: trains to epoch {self.max_epochs}")
 
     def promotable(self) -> Iterator[Promotion]:
@@ -59,7 +72,14 @@ class Stopper:
         """Where a paused trial stands, for its last reason."""
         return "paused"
 
+    def adaptation(self) -> Adaptation | None:
+        """What it wants to change before anything else is decided."""
+        return None
+
     # Told.
+
+    def begun(self, trial: int) -> None:
+        pass
 
     def reported(self, trial: int, epoch: int, score: float) -> None:
         """A trial's score after an epoch; NaN or infinite where it is about to diverge."""
@@ -77,4 +97,10 @@ class Stopper:
         pass
 
     def ended(self, trial: int) -> None:
+        """The trial was stopped, or reached its end."""
+
+    def closed(self) -> None:
+        """No trial will be begun any more."""
+
+    def adapted(self, settings: Mapping[str, Any]) -> None:
         pass

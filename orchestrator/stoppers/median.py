@@ -2,12 +2,15 @@
 
 - A trial stops at epoch e when its best score up to e is below the median, over the other trials that have reached e,
   of the means of their scores up to e. A tie goes on.
-- At least `least` (5) other trials must have reached e. Nothing stops before the grace epoch (1).
+- At least `least` (5) other trials must have reached e. Nothing stops before the grace epoch (1), and nothing at all
+  when that is max epochs or more. There are no rungs here, so there is no first one to choose by itself.
 - The median is numpy's: the mean of the two middle values where their number is even.
 - What another trial has at e is its running mean when it first reported e; another attempt does not change it. A
   trial's own best is over all that it ever reported, in attempts that were given up too.
+- The others count with what they have at e whenever they arrived there; a report that jumps over e leaves its trial
+  out there.
 - NaN and infinity are left out of means, and a trial that diverged has none at later epochs. A failed trial counts
-  nowhere. A trial never pauses.
+  nowhere. A trial never pauses, so nothing is promotable or left over.
 - Direction "min" was turned at the door: here larger is better.
 """
 
@@ -16,6 +19,7 @@ from math import inf, isfinite
 from sortedcontainers import SortedList
 
 from orchestrator.objective import Objective
+from orchestrator.specs import whole
 from orchestrator.stoppers.base import Stopper, Verdict
 
 
@@ -31,17 +35,21 @@ class Progress:
 
 
 class Median(Stopper):
-    def __init__(self, max_epochs: int, objective: Objective, grace: int = 1, least: int = 5) -> None:
-        super().__init__(max_epochs, objective)
-        self.grace = grace
-        self.least = least
+    def __init__(
+        self, max_epochs: int, objective: Objective, trials: int | None = None, *, grace: int = 1, least: int = 5
+    ) -> None:
+        super().__init__(max_epochs, objective, trials)
+        self.grace = whole("grace", grace, 1)
+        self.least = whole("least", least, 1)
         self.progress: dict[int, Progress] = {}
         self.means_at: dict[int, SortedList[float]] = {}
 
-    def horizon(self, epoch: int) -> int:
+    def horizon(self, trial: int, epoch: int) -> int:
         return min(max(epoch + 1, self.grace), self.max_epochs)
 
     def judge(self, trial: int, epoch: int) -> Verdict:
+        if epoch < self.grace:
+            return Verdict("go on", f"epoch {epoch} is before the grace epoch {self.grace}")
         progress = self.progress[trial]
         others = len(self.means_at[epoch]) - (epoch in progress.means) if epoch in self.means_at else 0
         if others < self.least:

@@ -18,7 +18,7 @@ space = Space(
     optimizer=Choice(["sgd", "adam"], group=2),
     momentum=Float(0.5, 0.98, "reverse_log", group=2, when=_SGD),
     beta1=Float(0.5, 0.98, "reverse_log", group=2, when=_ADAM),
-    batch_size=Choice([16, 32, 64, 128, 256], group=2),
+    batch_size=Choice([16, 32, 64, 128, 256], group=2, default=64),
     hidden_units=Int(16, 256, "log", group=2),
     layers=Int(1, 3, group=3),
     # In epoch e = 1, 2, … the learning rate is learning_rate / (1 + learning_rate_decay * (e - 1)).

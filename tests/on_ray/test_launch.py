@@ -17,7 +17,8 @@ from orchestrator.run import Run
 from orchestrator.samplers import make_sampler
 from orchestrator.scheduler.events import Event, TrialCompleted, WorkerJoined
 from orchestrator.scheduler.instructions import Pause, Train
-from orchestrator.scheduler.scheduler import Limits, Scheduler
+from orchestrator.scheduler.limits import Limits
+from orchestrator.scheduler.scheduler import Scheduler
 from orchestrator.scheduler.state import State
 from orchestrator.stoppers import make_stopper
 from orchestrator.studies import digits_mlp

@@ -4,6 +4,7 @@ from orchestrator.assignment import Assignment
 from orchestrator.objective import Objective
 from orchestrator.scheduler.instructions import Pause, Record, Stop, Train
 from orchestrator.scheduler.state import State
+from orchestrator.scheduler.validation import validate
 from tests.scheduler.support import checkpoint, joined, reported, started
 
 
@@ -42,7 +43,7 @@ def folded(*records: Record, direction: str = "max") -> State:
     state = State(Objective("val", "min" if direction == "min" else "max"))
     for record in records:
         state.apply(record)
-        state.validate()
+        validate(state)
     return state
 
 

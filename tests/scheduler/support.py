@@ -10,7 +10,7 @@ from sortedcontainers import SortedList, SortedSet
 
 from orchestrator.assignment import Checkpoint
 from orchestrator.objective import Objective
-from orchestrator.samplers import Exhausted
+from orchestrator.samplers import Exhausted, Sampler
 from orchestrator.scheduler.events import (
     CheckpointSaved,
     Event,
@@ -37,8 +37,11 @@ from orchestrator.scheduler.instructions import (
     Train,
     WakeAt,
 )
-from orchestrator.scheduler.scheduler import Limits, Scheduler
+from orchestrator.scheduler.limits import Limits
+from orchestrator.scheduler.scheduler import Scheduler
+from orchestrator.scheduler.validation import validate
 from orchestrator.stoppers import make_stopper
+from search_spaces import Int, Space
 
 # Events. What a test does not say is the same everywhere: attempt 1, at 0 s.
 
@@ -174,10 +177,11 @@ def finish(outcome: str, **fields: Any) -> Some:
 # The brain.
 
 
-class Numbers:
+class Numbers(Sampler):
     """A sampler whose configurations tell the trial's number, until there are no more."""
 
     def __init__(self, until: int | None = None) -> None:
+        super().__init__(Space(number=Int(0, 10**9)), seed=0)
         self.until = until
 
     def configuration(self, trial: int) -> dict[str, Any]:
@@ -206,7 +210,7 @@ class Brain(Scheduler):
         super().__init__(
             objective,
             Numbers(numbers),
-            make_stopper(stopper, epochs, objective),
+            make_stopper(stopper, epochs, objective, trials),
             Limits(trials=trials, **limits),
             max_epochs=epochs,
             seed=seed,
@@ -226,7 +230,7 @@ class Brain(Scheduler):
     def _apply(self, record: Record) -> Any:
         result = super()._apply(record)
         if self.checked:
-            self.state.validate()
+            validate(self.state)
         return result
 
 

@@ -6,6 +6,7 @@ import pytest
 
 from orchestrator.scheduler.instructions import Discard
 from orchestrator.scheduler.state import State
+from orchestrator.scheduler.validation import validate
 from tests.scheduler.records import BEGUN, folded, pause, stop, train
 from tests.scheduler.support import (
     checkpoint,
@@ -69,7 +70,7 @@ def test_a_lost_worker_withdraws_what_is_in_no_checkpoint() -> None:
     state = folded(*BEGUN, reported(0, 2, 0.7), saved(0, 2), reported(0, 3, 0.9), reported(0, 4, 0.8))
     assert best(state) == (3, 0.9)
     state.apply(lost(0))
-    state.validate()
+    validate(state)
     assert curve(state) == [(1, 0.5), (2, 0.7)]
     assert best(state) == (2, 0.7) and list(state.ranking) == [(-0.7, 0)]
 
@@ -90,7 +91,7 @@ def test_retrained_epochs_replace_the_curve_after_the_checkpoint() -> None:
     state.apply(train(0, after=2, attempt=2, worker=1, start=True))
     for report in (reported(0, 3, 0.6, attempt=2), reported(0, 4, 0.65, attempt=2)):
         state.apply(report)
-    state.validate()
+    validate(state)
     assert curve(state) == [(1, 0.5), (2, 0.7), (3, 0.6), (4, 0.65)] and best(state) == (2, 0.7)
     assert state.epochs_trained == 5, "epochs trained twice count twice here"
 
@@ -113,7 +114,7 @@ def test_losses_are_counted_since_the_last_checkpoint() -> None:
     again = (joined(2), train(0, attempt=3, worker=2), reported(0, 1, 0.5, attempt=3), saved(0, 1, attempt=3))
     for record in again:
         state.apply(record)
-    state.validate()
+    validate(state)
     assert state.trials[0].losses == 0
 
 
@@ -137,7 +138,7 @@ def test_a_checkpoint_is_there_until_it_is_discarded() -> None:
     state = folded(*BEGUN, saved(0, 1), completed(0))
     assert state.best_saved is state.trials[0] and state.safe_score == 0.5
     state.apply(Discard(checkpoint=checkpoint(0, 1)))
-    state.validate()
+    validate(state)
     assert state.trials[0].checkpoint is None and state.best_saved is None and state.safe_score is None
 
 
@@ -152,7 +153,7 @@ def test_only_what_has_ended_is_safe() -> None:
     state = folded(*two, reported(0, 1, 0.5), saved(0, 1), completed(0), reported(1, 1, 0.6), saved(1, 1))
     assert state.best_saved is state.trials[0], "trial 1 may still diverge"
     state.apply(completed(1))
-    state.validate()
+    validate(state)
     assert state.best_saved is state.trials[1]
 
 

@@ -5,6 +5,7 @@ import pytest
 from orchestrator.scheduler.instructions import Finish, GiveUp, Record
 from orchestrator.scheduler.legality import IllegalRecord
 from orchestrator.scheduler.trial import TRANSITIONS, Status
+from orchestrator.scheduler.validation import validate
 from tests.scheduler.records import BEGUN, folded, pause, stop, train
 from tests.scheduler.support import (
     checkpoint,
@@ -79,7 +80,7 @@ def test_each_record_in_each_state(status: str, kind: str, after: str) -> None:
         assert dump(state) == before
     else:
         assert state.apply(record)
-        state.validate()
+        validate(state)
         assert trial.status == after
 
 
@@ -147,11 +148,11 @@ def test_a_queued_trial_begins_when_the_one_before_it_ends() -> None:
     assert [str(trial.status) for trial in state.trials] == ["running", "waiting", "waiting"]
     for record in (reported(0, 1, 0.5), completed(0)):
         state.apply(record)
-    state.validate()
+    validate(state)
     assert [str(trial.status) for trial in state.trials] == ["completed", "running", "waiting"]
     state.apply(stop(2))
     state.apply(failed(1))
-    state.validate()
+    validate(state)
     assert list(state.idle) == [0, 1] and list(state.workers[0].queue) == []
 
 

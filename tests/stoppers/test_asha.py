@@ -7,7 +7,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from orchestrator.objective import Objective
-from orchestrator.stoppers.asha import Asha, rungs_of
+from orchestrator.stoppers.asha import Asha
+from orchestrator.stoppers.rungs import rungs_of
 from tests.scheduler.support import dump
 
 MAX = Objective("val", "max")
@@ -16,8 +17,8 @@ MAX = Objective("val", "max")
 class Scripted(Asha):
     """ASHA with epochs 27 that is told of whole steps, as the scheduler tells it."""
 
-    def __init__(self, max_epochs: int = 27, **settings: int) -> None:
-        super().__init__(max_epochs, MAX, **settings)
+    def __init__(self, max_epochs: int = 27, grace: int = 1, **settings: int) -> None:
+        super().__init__(max_epochs, MAX, grace=grace, **settings)
 
     def arrive(self, trial: int, score: float, epoch: int = 1) -> None:
         """A trial reports at the end of its assignment, and pauses there."""
@@ -66,7 +67,7 @@ def test_rungs_are_integers(grace: int, eta: int, max_epochs: int, expected: lis
 )
 def test_a_trial_trains_to_the_next_rung(max_epochs: int, horizons: dict[int, int]) -> None:
     asha = Scripted(max_epochs)
-    assert {epoch: asha.horizon(epoch) for epoch in horizons} == horizons
+    assert {epoch: asha.horizon(0, epoch) for epoch in horizons} == horizons
 
 
 @pytest.mark.parametrize(
@@ -142,14 +143,14 @@ def test_a_value_that_is_no_finite_number_is_counted_when_the_trial_diverges(sco
     assert asha.next() is None, "two of two so far"
     asha.diverged(2)
     assert asha.next() == 1, "the best of three, the diverged one last"
-    assert asha.judge(1, 1).reason == "epoch 1, rank 1 of 3; the top 1 go on"
+    assert asha.standing(1) == "paused at epoch 1, rank 1 of 3; the top 1 went on"
 
 
 def test_a_diverged_trial_is_worst_once_at_the_next_rung_it_would_have_reached() -> None:
     asha = after([0.9, 0.1, 0.2])
     assert asha.promote() == 0
     asha.diverged(0)
-    assert [len(rung.entries) for rung in asha.rungs] == [3, 1, 0], "its first value stands at the first rung"
+    assert [len(rung.entries) for rung in asha.ladder.rungs] == [3, 1, 0], "its first value stands at the first rung"
     asha.arrive(3, 0.8)
     asha.arrive(4, 0.7)
     asha.arrive(5, 0.6)
@@ -174,24 +175,24 @@ def test_diverging_on_the_way_to_max_epochs_counts_nowhere() -> None:
         asha.arrive(trial, trial / 10)
     assert asha.promote() == 2
     asha.diverged(2)
-    assert [len(rung.entries) for rung in asha.rungs] == [3]
+    assert [len(rung.entries) for rung in asha.ladder.rungs] == [3]
 
 
 def test_a_failed_trial_counts_nowhere() -> None:
     asha = after([0.9, 0.8, 0.1, 0.2, 0.3, 0.4])
     assert asha.promote() == 0
     asha.withdrawn(0)
-    assert asha.judge(1, 1).reason == "epoch 1, rank 1 of 5; the top 1 go on"
+    assert asha.standing(1) == "paused at epoch 1, rank 1 of 5; the top 1 went on"
     assert asha.promote() == 1 and asha.promote() is None
     asha.withdrawn(2)
     asha.arrive(6, 0.5)
-    assert asha.judge(6, 1).reason == "epoch 1, rank 2 of 5; the top 1 go on"
+    assert asha.standing(6) == "paused at epoch 1, rank 2 of 5; the top 1 went on"
 
 
 def test_a_report_that_jumps_over_rungs_counts_at_each_with_the_same_value() -> None:
     asha = after([0.1, 0.2])
     asha.arrive(2, 0.9, epoch=5)
-    assert [[(-score, trial) for score, _, trial in rung.entries] for rung in asha.rungs] == [
+    assert [[(-score, trial) for score, _, trial in rung.entries] for rung in asha.ladder.rungs] == [
         [(0.9, 2), (0.2, 1), (0.1, 0)],
         [(0.9, 2)],
         [],
@@ -205,8 +206,8 @@ def test_the_value_at_a_rung_is_that_epochs_and_not_the_best_so_far() -> None:
     for trial, values in enumerate([[0.9, 0.9, 0.1], [0.2, 0.2, 0.2], [0.1, 0.3, 0.3]]):
         for epoch, value in enumerate(values, start=1):
             asha.reported(trial, epoch, value)
-    assert [trial for _, _, trial in asha.rungs[0].entries] == [0, 1, 2]
-    assert [trial for _, _, trial in asha.rungs[1].entries] == [2, 1, 0]
+    assert [trial for _, _, trial in asha.ladder.rungs[0].entries] == [0, 1, 2]
+    assert [trial for _, _, trial in asha.ladder.rungs[1].entries] == [2, 1, 0]
 
 
 def test_the_first_value_stands_when_another_attempt_trains_the_epoch_again() -> None:
@@ -214,9 +215,9 @@ def test_the_first_value_stands_when_another_attempt_trains_the_epoch_again() ->
     assert asha.promote() == 0
     for epoch, score in ((1, 0.0), (2, 0.0)):
         asha.reported(0, epoch, score)
-    assert asha.rungs[0].entry_of[0] == (-0.5, 0, 0) and len(asha.rungs[0].entries) == 3
+    assert asha.ladder.rungs[0].entry_of[0] == (-0.5, 0, 0) and len(asha.ladder.rungs[0].entries) == 3
     asha.arrive(0, 0.6, epoch=3)
-    assert asha.rungs[1].entry_of[0] == (-0.6, 0, 0)
+    assert asha.ladder.rungs[1].entry_of[0] == (-0.6, 0, 0)
 
 
 def test_finalists_are_the_paused_ones_of_the_highest_rung_first_and_the_best_first() -> None:
@@ -230,13 +231,13 @@ def test_finalists_are_the_paused_ones_of_the_highest_rung_first_and_the_best_fi
 def test_an_ended_trial_keeps_its_place_but_waits_no_more() -> None:
     asha = after([0.1, 0.9, 0.2])
     asha.ended(1)
-    assert asha.next() is None and len(asha.rungs[0].entries) == 3
+    assert asha.next() is None and len(asha.ladder.rungs[0].entries) == 3
     assert [p.trial for p in asha.finalists()] == [2, 0]
 
 
 def test_direction_min_is_turned_at_the_door() -> None:
     objective = Objective("loss", "min")
-    asha = Asha(27, objective)
+    asha = Asha(27, objective, grace=1)
     for trial, loss in enumerate([0.3, 0.1, 0.2]):
         asha.reported(trial, 1, objective.score({"loss": loss}))
         asha.paused(trial)
@@ -301,5 +302,5 @@ def test_questions_change_nothing() -> None:
     before = dump(asha)
     for _ in range(2):
         list(asha.promotable()), list(asha.finalists()), next(asha.promotable())
-        asha.judge(0, 3), asha.standing(2), asha.horizon(3)
+        asha.judge(0, 3), asha.standing(2), asha.horizon(0, 3)
     assert dump(asha) == before

@@ -71,9 +71,16 @@ def test_all_that_have_reached_the_epoch_count_also_those_that_ended_since() -> 
 
 
 def test_where_a_trial_must_be_judged() -> None:
-    assert [Median(9, MAX).horizon(epoch) for epoch in (0, 1, 7, 8)] == [1, 2, 8, 9]
-    assert [Median(9, MAX, grace=4).horizon(epoch) for epoch in (0, 3, 4, 8)] == [4, 4, 5, 9]
-    assert Median(3, MAX, grace=4).horizon(0) == 3
+    assert [Median(9, MAX).horizon(0, epoch) for epoch in (0, 1, 7, 8)] == [1, 2, 8, 9]
+    assert [Median(9, MAX, grace=4).horizon(0, epoch) for epoch in (0, 3, 4, 8)] == [4, 4, 5, 9]
+    assert Median(3, MAX, grace=4).horizon(0, 0) == 3
+
+
+def test_before_the_grace_epoch_nothing_is_judged() -> None:
+    """Another stopper may ask."""
+    median = told([1, 1], [1, 1], [0, 0], least=2, grace=2)
+    assert median.judge(2, 1).reason == "epoch 1 is before the grace epoch 2"
+    assert [median.judge(2, epoch).action for epoch in (1, 2)] == ["go on", "stop"]
 
 
 def test_how_many_others_are_needed_can_be_set() -> None:
@@ -168,5 +175,5 @@ def test_questions_change_nothing() -> None:
     before = dump(median)
     for trial in range(7):
         median.judge(trial, 1), median.judge(trial, 2), median.judge(trial, 9)
-        median.horizon(trial), median.standing(trial), list(median.promotable()), list(median.finalists())
+        median.horizon(trial, 1), median.standing(trial), list(median.promotable()), list(median.finalists())
     assert dump(median) == before

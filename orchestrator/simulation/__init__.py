@@ -1,0 +1,1 @@
+"""Runs in virtual time, on recorded curves: what a choice of sampler, stopper and workers would have cost."""
