@@ -58,7 +58,7 @@ class Sampler:
 
     def begun(self, trial: int, configuration: Configuration) -> None:
         if not self.repeats:
-            self._tried.add(_identity(configuration))
+            self._tried.add(identity(configuration))
 
     def reported(self, trial: int, epoch: int, score: float) -> None:
         pass
@@ -76,10 +76,10 @@ class Sampler:
 
     def is_new(self, configuration: Configuration) -> bool:
         """Whether no trial has had it, or repeats are asked for."""
-        return self.repeats or _identity(configuration) not in self._tried
+        return self.repeats or identity(configuration) not in self._tried
 
 
-def _identity(configuration: Configuration) -> int:
+def identity(configuration: Configuration) -> int:
     """64 bits, so that millions of trials can be remembered. 1 and 1.0 are one value; 1 and True are two."""
     plain = {name: _plain(value) for name, value in configuration.items()}
     return int.from_bytes(blake2b(_encode(plain), digest_size=8).digest())

@@ -11,13 +11,10 @@ whole domain), or stays at its default.
   count. Of the n that have a score, the best min(4, ceil(n / 4)) are drawn near to, the first twice as often as the
   second, that twice as often as the third, … Trials are near one of them in all hyperparameters at once, because what
   suits a learning rate is a batch size that goes with it, not the batch sizes of the others.
-- Near means: at most `reach` away on the domain's own scale, which is 1 long, with a probability that falls evenly
-  from the value itself to nothing at the reach; what falls outside of the bounds becomes the bound. An Int can always
-  reach its neighbours. A Choice has the value itself, or with probability `reach` any value. What is inactive in that
-  trial is drawn anew.
+- Near means within `reach` (see vicinity.py). What is inactive in that trial is drawn anew.
 - The reach shrinks from round to round, but not for a hyperparameter whose best value lies at the edge of where the
-  last round looked (its outer tenth on that side): the box moves there at its full size. A best value at the bound of
-  its domain is reported.
+  last round looked (its outer tenth on that side): the box moves there at its full size. Where the best two values
+  lie at a bound of the domain, the reason of the adaptation says so.
 - What the constraints refuse or a trial has had is drawn again; after 100 times as random search would.
 """
 
@@ -34,17 +31,14 @@ from sortedcontainers import SortedList
 from orchestrator.adaptation import Adaptation
 from orchestrator.assignment import Configuration
 from orchestrator.draws import Purpose, generator
+from orchestrator.samplers import vicinity
 from orchestrator.samplers.base import Exhausted
 from orchestrator.samplers.random import RandomSampler
-from search_spaces import Domain, Fixed, Float, Int, Space, SpaceError
+from search_spaces import Fixed, Space, SpaceError
 
 WIDEST, NARROWEST = 0.6, 0.1
 """The reach in the first and the last of the rounds that shrink."""
 MOST_BEST = 4
-EDGE = 0.1
-"""Of the box of the last round, on either side."""
-AT_BOUND = 0.01
-"""Of a Float's scale."""
 REDRAWS = 100
 
 
@@ -179,11 +173,9 @@ class NarrowingSampler(RandomSampler):
                 units[name] = domain.to_unit(domain.default_value)
             elif name in now.anew or name not in centre or name not in self._reach:
                 units[name] = anew[place]
-            elif isinstance(domain, Float | Int):
-                offset = reach_in(domain, self._reach[name]) * (first[place] + second[place] - 1)
-                units[name] = min(max(domain.to_unit(centre[name]) + offset, 0.0), 1.0)
             else:
-                units[name] = anew[place] if first[place] < self._reach[name] else domain.to_unit(centre[name])
+                shares = (anew[place], first[place], second[place])
+                units[name] = vicinity.draw(domain, centre[name], self._reach[name], shares)
         configuration = self.space.configuration(units)
         # As written, which the way through the unit interval would round.
         exact = {name: self.space[name].default_value for name in now.at_default if name in configuration}
@@ -198,16 +190,10 @@ class NarrowingSampler(RandomSampler):
             reaches[name] = now.reach
             if (last := self._reach.get(name)) is not None:
                 reaches[name] = last * now.reach / before.reach
-                if isinstance(domain, Float | Int) and name in best and self._at_edge(name, domain, best[name]):
+                centres = [near[name] for near in self._around if name in near]
+                if name in best and vicinity.is_at_edge(domain, best[name], centres, last):
                     reaches[name] = max(last, reaches[name])
         return {name: round(reach, 4) for name, reach in reaches.items()}
-
-    def _at_edge(self, name: str, domain: Float | Int, value: Any) -> bool:
-        """Whether the value lies at an edge of the last box which is not a bound of the domain."""
-        low, high = box(domain, [near[name] for near in self._around if name in near], self._reach[name])
-        margin = EDGE * (high - low)
-        unit = domain.to_unit(value)
-        return (low > 0 and unit < low + margin) or (high < 1 and unit > high - margin)
 
     def _reason(
         self, number: int, now: Round, best: list[int], around: list[Configuration], reach: dict[str, float]
@@ -215,50 +201,17 @@ class NarrowingSampler(RandomSampler):
         again = f", time {number - len(self.plan) + 2}" if number >= len(self.plan) else ""
         trials = f"trial{'s' if len(best) > 1 else ''} {', '.join(map(str, best))}"
         parts = [f"{now.name}{again}: near {trials}, the best of {len(self._ranking)} that have a score"]
-        near = [f"{name} {region(self.space[name], around, name, reach[name])}" for name in reach]
+        near = [
+            f"{name} {vicinity.in_words(self.space[name], [one[name] for one in around if name in one], reach[name])}"
+            for name in reach
+        ]
         parts += [", ".join(near)] if near else []
         parts += [f"anew: {', '.join(now.anew)}"] if now.anew else []
         parts += [f"at their defaults: {', '.join(now.at_default)}"] if now.at_default else []
-        parts += at_bounds(self.space, {name: value for name, value in around[0].items() if name in reach})
+        parts += vicinity.at_bounds(self.space, [{name: one[name] for name in one if name in reach} for one in around])
         return "; ".join(parts)
 
 
 def _place(share: float, count: int) -> int:
     """Which of the best few: 0 for twice as many shares of [0, 1) as 1, that for twice as many as 2, …"""
     return min(int(-log2(1 - share * (1 - 0.5**count))), count - 1)
-
-
-def box(domain: Float | Int, centres: Sequence[Any], reach: float) -> tuple[float, float]:
-    """From where to where, in the unit interval, values near these are drawn; all of it where there is none."""
-    if not centres:
-        return 0.0, 1.0
-    units = [domain.to_unit(centre) for centre in centres]
-    reach = reach_in(domain, reach)
-    return max(min(units) - reach, 0.0), min(max(units) + reach, 1.0)
-
-
-def reach_in(domain: Float | Int, reach: float) -> float:
-    """No less than to the neighbours of an Int."""
-    return max(reach, 1 / domain.count) if isinstance(domain, Int) else reach
-
-
-def region(domain: Domain, around: Sequence[Configuration], name: str, reach: float) -> str:
-    """Where a hyperparameter is drawn, in words."""
-    centres = [configuration[name] for configuration in around if name in configuration]
-    if isinstance(domain, Float | Int):
-        low, high = (domain.from_unit(unit) for unit in box(domain, centres, reach))
-        return f"{low:.3g} … {high:.3g}" if isinstance(domain, Float) else f"{low} … {high}"
-    mostly = " or ".join(str(value) for value in dict.fromkeys(centres))
-    return f"mostly {mostly}" if mostly else "any"
-
-
-def at_bounds(space: Space, best: Configuration) -> list[str]:
-    """What the best configuration says about the bounds of the space, a line each."""
-    lines = []
-    for name, value in best.items():
-        domain = space[name]
-        if isinstance(domain, Float | Int) and domain.low < domain.high:
-            for side, bound, unit in (("lower", domain.low, 0.0), ("upper", domain.high, 1.0)):
-                if value == bound or (isinstance(domain, Float) and abs(domain.to_unit(value) - unit) <= AT_BOUND):
-                    lines.append(f"best {name} lies at the {side} bound {bound}: consider widening")
-    return lines

@@ -29,7 +29,7 @@ from typing import TYPE_CHECKING, Any, ClassVar
 
 from orchestrator.assignment import Configuration
 from orchestrator.draws import Purpose, generator
-from orchestrator.samplers.base import Exhausted
+from orchestrator.samplers.base import Exhausted, identity
 from orchestrator.samplers.random import RandomSampler
 from search_spaces import Space, SpaceError
 
@@ -130,8 +130,8 @@ class OptunaSampler(RandomSampler):
 
     def is_new(self, configuration: Configuration) -> bool:
         """Whether no trial has had it, or is to have it."""
-        pending = (proposed for _, proposed in self._proposed.values())
-        return super().is_new(configuration) and (self.repeats or configuration not in pending)
+        pending = (identity(proposed) for _, proposed in self._proposed.values())
+        return super().is_new(configuration) and (self.repeats or identity(configuration) not in pending)
 
     # Told.
 
@@ -160,12 +160,12 @@ class OptunaSampler(RandomSampler):
     # What it was told, taken in.
 
     def _begin(self, trial: int, configuration: Configuration, study: "OptunaStudy") -> None:
-        identifier, proposed = self._proposed.pop(trial, (None, None))
-        if identifier is None or proposed != configuration:
-            if identifier is not None:
-                study.settle(identifier, "failed")
-            identifier = study.add(configuration)
-        self._ids[trial] = identifier
+        if trial in self._proposed:
+            self._ids[trial], proposed = self._proposed.pop(trial)
+            if identity(proposed) == identity(configuration):
+                return
+            study.settle(self._ids[trial], "failed")
+        self._ids[trial] = study.add(configuration)
 
     def _pause(self, trial: int, epoch: int, score: float, best: float, study: "OptunaStudy") -> None:
         if self._kind in RANKS_PRUNED:

@@ -8,7 +8,7 @@ from collections import Counter
 from collections.abc import Callable
 
 from orchestrator.assignment import Configuration
-from orchestrator.samplers.base import Exhausted
+from orchestrator.samplers.base import Exhausted, identity
 from search_spaces import Space, SpaceError
 
 
@@ -54,8 +54,11 @@ class Walk:
 
     def begun(self, configuration: Configuration) -> None:
         """A trial begins with this one. To be told before `is_new` knows."""
-        place, found = self._look()
-        if found is None or found == configuration:
+        try:
+            place, found = self._look()
+        except Exhausted:
+            return
+        if found is None or identity(found) == identity(configuration):
             self._position, self._ahead = place + (found is not None), None
 
     def _look(self) -> tuple[int, Configuration | None]:

@@ -6,17 +6,18 @@ from dataclasses import asdict
 from pathlib import Path
 
 from orchestrator.simulation.curves import Curves, read_npz
+from orchestrator.simulation.recorded import read_run
 from orchestrator.simulation.replay import Choices, Replay, replay
 from orchestrator.simulation.report import check_plot, table, write_plot
 
 
 def read_curves(path: Path) -> Curves:
-    """Of an `.npz` file.
+    """Of an `.npz` file, or of the directory of a run.
 
     Raises:
         UserError: In one line: there are none, or they are not as they should be.
     """
-    return read_npz(path)
+    return read_run(path) if path.is_dir() else read_npz(path)
 
 
 def replays(curves: Curves, tasks: Sequence[str], seeds: Sequence[int], choices: Choices) -> Iterator[Replay]:
@@ -48,6 +49,8 @@ def simulate(
         done.append(one)
     if not as_json:
         show(table(curves, done, width))
+        if curves.note:
+            show(f"Note: {curves.note}.")
     if plot is not None:
         write_plot(curves, done, choices, plot)
         if not as_json:

@@ -59,6 +59,8 @@ class Curves:
     """[T, C, E], as reported. NaN: diverged in that epoch."""
     seconds: Floats
     """[T, C, E], all of them finite."""
+    full_seconds: Floats
+    """[T, C]: what one training to the last epoch costs."""
     rows: Rows | str
     """Or why there is no space to search in."""
     lengths: NDArray[np.int64] | None = None
@@ -67,6 +69,8 @@ class Curves:
     """[C]: the seconds before the first epoch of each row, where they are recorded."""
     resume_cost: float = 0.0
     """The seconds before a paused trial goes on from its checkpoint."""
+    note: str = ""
+    """What to know about them."""
 
     @property
     def epochs(self) -> int:
@@ -78,12 +82,8 @@ class Curves:
         return self.tasks.index(name)
 
     def full_cost(self, task: int) -> float:
-        """The mean of what one training to the last epoch costs. What is not recorded counts as the mean of the row."""
-        whole = self.seconds[task].sum(axis=1)
-        if self.lengths is not None:
-            whole = whole * self.epochs / np.maximum(self.lengths, 1)
-            whole = whole[self.lengths > 0]
-        return float(whole.mean())
+        """The mean of what one training to the last epoch costs."""
+        return float(self.full_seconds[task].mean())
 
     def best(self, task: int) -> float:
         """The best value of all epochs of all configurations."""
@@ -148,7 +148,7 @@ def _curves(arrays: dict[str, NDArray[Any]]) -> Curves:
             raise _Malformed(f"value holds no number at all for task {task}")
     seconds = _seconds(arrays.get("seconds"), value)
     objective = Objective(str(arrays["metric"]), "max" if direction == "max" else "min")
-    curves = Curves(tasks, objective, value, seconds, _rows(arrays, hp))
+    curves = Curves(tasks, objective, value, seconds, seconds.sum(axis=2), _rows(arrays, hp))
     for number, task in enumerate(tasks):
         if curves.full_cost(number) <= 0:
             raise _Malformed(f"seconds holds nothing above 0 for task {task}")

@@ -59,6 +59,16 @@ def test_start_configurations_count(text: str) -> None:
 
 
 @pytest.mark.parametrize("text", SAMPLERS)
+def test_one_and_true_are_two_configurations(text: str) -> None:
+    space = Space(a=Choice([1, True, 0, False]))
+    for first in (1, True, 0, False):
+        sampler = made(text, space, 0)
+        sampler.begun(0, {"a": first})
+        found = {repr(configuration["a"]) for configuration in run(sampler, 3, first=1)}
+        assert found == {"1", "True", "0", "False"} - {repr(first)}
+
+
+@pytest.mark.parametrize("text", SAMPLERS)
 def test_repeats_are_to_be_had(text: str) -> None:
     found = run(made(text, SMALL, 0, repeats=True), 40)
     assert len(found) == 40 > len(set(map(repr, found)))

@@ -97,10 +97,13 @@ def test_constraints_that_leave_nothing() -> None:
         make_sampler("grid", space, 0).configuration(0)
 
 
-def test_a_constraint_that_fails() -> None:
-    space = Space(a=Float(0, 1), constraints={"wrong": lambda c: c["b"] > 0})
+@pytest.mark.parametrize("start", [[], [{"a": 0.5}]])
+def test_a_constraint_that_fails(start: list[dict[str, Any]]) -> None:
+    sampler = make_sampler("grid", Space(a=Float(0, 1), constraints={"wrong": lambda c: c["b"] > 0}), 0)
+    for trial, configuration in enumerate(start):
+        sampler.begun(trial, configuration)
     with pytest.raises(Exhausted, match="constraint wrong raised KeyError"):
-        make_sampler("grid", space, 0).configuration(0)
+        sampler.configuration(len(start))
 
 
 def test_a_start_configuration_on_the_grid_is_not_tried_again() -> None:

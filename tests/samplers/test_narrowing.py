@@ -1,4 +1,4 @@
-"""What `staged` and `zoom` share: who is best, where it is near, what an adaptation says, and every corner of asking."""
+"""What `staged` and `zoom` share: who is best, what is near, what an adaptation says, and the corners of asking."""
 
 from collections import Counter
 from typing import Any
@@ -9,11 +9,15 @@ from hypothesis import strategies as st
 
 from orchestrator.assignment import Configuration
 from orchestrator.samplers import Exhausted
-from orchestrator.samplers.narrowing import NarrowingSampler, at_bounds
+from orchestrator.samplers.narrowing import NarrowingSampler, Round
 from orchestrator.samplers.staged import StagedSampler
+from orchestrator.samplers.vicinity import at_bounds
 from orchestrator.samplers.zoom import ZoomSampler
+from orchestrator.scheduler.instructions import Adapt, Record
+from orchestrator.settings import Settings
 from search_spaces import Choice, Fixed, Float, Int, Space
 from tests.samplers.narrowing_runs import Life, told_again
+from tests.simulated_runs import SimulatedRun
 
 SPACE = Space(
     rate=Float(1e-4, 1, "log", group=1),
@@ -123,7 +127,7 @@ def test_near_is_within_reach_of_the_best_few_the_first_most_often() -> None:
 )
 def test_a_best_value_at_the_edge_of_the_box_moves_the_box(best: float, reach: float) -> None:
     sampler = ZoomSampler(LINE, 0, 40, rounds=2)
-    sampler.plan = [sampler.plan[0], *(_with_reach(sampler, place, (0.3, 0.2)[place - 1]) for place in (1, 2))]
+    sampler.plan = [Round(0, "first", 1.0), Round(8, "second", 0.3), Round(24, "third", 0.2)]
     for trial in range(25):
         sampler.begun(trial, {"x": 0.5 if trial < 24 else best})
     sampler.reported(0, 1, 1.0)
@@ -134,23 +138,20 @@ def test_a_best_value_at_the_edge_of_the_box_moves_the_box(best: float, reach: f
     assert adaptation is not None and adaptation.settings == {"round": 2, "around": [24], "reach": {"x": reach}}
 
 
-def _with_reach(sampler: NarrowingSampler, place: int, reach: float) -> Any:
-    from dataclasses import replace
-
-    return replace(sampler.plan[place], reach=reach)
-
-
 @pytest.mark.parametrize(
     ("best", "lines"),
     [
-        ({"rate": 1.0}, ["best rate lies at the upper bound 1.0: consider widening"]),
-        ({"rate": 0.95}, ["best rate lies at the upper bound 1.0: consider widening"]),
-        ({"rate": 1.01e-4}, ["best rate lies at the lower bound 0.0001: consider widening"]),
-        ({"layers": 3, "units": 250}, ["best layers lies at the upper bound 3: consider widening"]),
-        ({"rate": 0.5, "layers": 2, "optimizer": "adam", "classes": 10}, []),
+        ([{"rate": 1.0}, {"rate": 0.95}], ["best rate lies at the upper bound 1.0: consider widening"]),
+        ([{"rate": 1e-4}, {"rate": 1.01e-4}], ["best rate lies at the lower bound 0.0001: consider widening"]),
+        ([{"layers": 3}, {"layers": 3}, {"layers": 1}], ["best layers lies at the upper bound 3: consider widening"]),
+        pytest.param([{"layers": 3}], [], id="one alone may be chance"),
+        pytest.param([{"layers": 3}, {"layers": 2}], [], id="the second disagrees"),
+        pytest.param([{"layers": 3}, {"layers": 1}], [], id="opposite bounds"),
+        pytest.param([{"units": 250}, {"units": 256}], [], id="an Int is at its bound only there"),
+        pytest.param([{"optimizer": "sgd", "momentum": 0.98, "classes": 10}, {"optimizer": "adam"}], [], id="inactive"),
     ],
 )
-def test_a_best_value_at_the_bound_of_its_domain_is_told(best: Configuration, lines: list[str]) -> None:
+def test_best_values_at_a_bound_of_their_domain_are_told(best: list[Configuration], lines: list[str]) -> None:
     assert at_bounds(SPACE, best) == lines
 
 
@@ -167,10 +168,18 @@ def test_what_is_inactive_in_the_best_trial_is_drawn_anew_and_a_choice_by_its_sh
 
 
 def test_the_reason_has_the_numbers() -> None:
-    life = Life(ZoomSampler(SPACE, 1, 40), good)
-    life.live(9)
-    (adaptation,) = life.adaptations.values()
-    assert adaptation.reason == ""
+    sampler = ZoomSampler(SPACE, 0, 40)
+    for trial in range(8):
+        optimizer = {"optimizer": "adam"} if trial else {"optimizer": "sgd", "momentum": 0.9}
+        sampler.begun(trial, {"rate": 0.01, **optimizer, "units": 64, "layers": 3, "classes": 10})
+        sampler.reported(trial, 1, -float(trial))
+    sampler.ended(0, 0.0)
+    adaptation = sampler.adaptation()
+    assert adaptation is not None and adaptation.reason == (
+        "round 1 of 4: near trials 0, 1, the best of 8 that have a score; rate 0.0001 … 1, optimizer mostly sgd or "
+        "adam, momentum 0.5 … 0.98, units 16 … 256, layers 1 … 3; best layers lies at the upper bound 3: consider "
+        "widening"
+    )
 
 
 @BOTH
@@ -207,6 +216,17 @@ def test_start_configurations_are_told_as_any_other(kind: type[NarrowingSampler]
             sampler.adapted(adaptation.settings)
             return
     pytest.fail("no adaptation")
+
+
+@pytest.mark.parametrize("name", ["staged", "zoom"])
+def test_a_scheduler_that_folds_a_run_has_the_same_sampler(name: str) -> None:
+    lived, folded = (SimulatedRun(Settings(sampler=name, stopper="asha", trials=70)) for _ in range(2))
+    records: list[Record] = []
+    lived.drive(watch=records.extend)
+    assert sum(isinstance(record, Adapt) and record.part == "sampler" for record in records) > 3
+    folded.scheduler.fold(records)
+    assert folded.scheduler.sampler.adaptation() == lived.scheduler.sampler.adaptation()
+    assert folded.scheduler.sampler.configuration(70) == lived.scheduler.sampler.configuration(70)
 
 
 def test_the_last_round_is_repeated_without_a_limit() -> None:

@@ -301,3 +301,22 @@ def test_it_says_nothing(capfd: pytest.CaptureFixture[str]) -> None:
 
 def test_it_is_asked_aside() -> None:
     assert made("tpe").slow and not make_sampler("random", SPACE, 0).slow
+
+
+def test_what_it_is_told_while_it_thinks_is_taken_in_next() -> None:
+    """As from another thread: here by a constraint, which is asked in the midst of it."""
+    asked: list[dict[str, Any]] = []
+
+    def telling(configuration: dict[str, Any]) -> bool:
+        if len(asked) == 1:
+            sampler.begun(0, asked[0])
+            sampler.reported(0, 1, 0.5)
+            sampler.ended(0, 0.5)
+        asked.append(configuration)
+        return True
+
+    sampler = made("tpe", Space(dict(LINE), constraints={"telling": telling}))
+    sampler.configuration(0)
+    second = begin(sampler, 1)
+    assert second == asked[1] != asked[0]
+    assert [(trial.state, trial.value) for trial in known(sampler)] == [(COMPLETE, 0.5), (RUNNING, None)]

@@ -1,20 +1,24 @@
 """Events by short names, instructions compared by what a test says of them, and a brain that checks itself."""
 
+from array import array
 from collections import deque
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from math import isnan
 from typing import Any
 
 import msgspec
 from sortedcontainers import SortedList, SortedSet
 
+from orchestrator.adaptation import Adaptation
 from orchestrator.assignment import Checkpoint
 from orchestrator.objective import Objective
 from orchestrator.samplers import Exhausted, Sampler
 from orchestrator.scheduler.events import (
     CheckpointSaved,
+    ConfigurationProposed,
     Event,
     RunStarted,
+    SamplerExhausted,
     StopRequested,
     TimeReached,
     TrialCompleted,
@@ -31,6 +35,7 @@ from orchestrator.scheduler.instructions import (
     Finish,
     Instruction,
     Pause,
+    Propose,
     Record,
     Stop,
     StopSampling,
@@ -154,6 +159,18 @@ def stop(trial: int, **fields: Any) -> Some:
     return Some(Stop, trial=trial, **fields)
 
 
+def propose(number: int) -> Propose:
+    return Propose(number=number)
+
+
+def proposed(number: int, at: float = 0.0) -> ConfigurationProposed:
+    return ConfigurationProposed(at=at, number=number, configuration={"number": number})
+
+
+def exhausted(number: int, at: float = 0.0) -> SamplerExhausted:
+    return SamplerExhausted(at=at, number=number, reason=f"there are {number} numbers")
+
+
 def stop_sampling(**fields: Any) -> Some:
     return Some(StopSampling, **fields)
 
@@ -178,11 +195,30 @@ def finish(outcome: str, **fields: Any) -> Some:
 
 
 class Numbers(Sampler):
-    """A sampler whose configurations tell the trial's number, until there are no more."""
+    """A sampler whose configurations tell the trial's number, until there are no more.
 
-    def __init__(self, until: int | None = None) -> None:
+    It may be slow, and may adapt after every `adapts` trials.
+    """
+
+    def __init__(self, until: int | None = None, slow: bool = False, adapts: int | None = None) -> None:
         super().__init__(Space(number=Int(0, 10**9)), seed=0)
         self.until = until
+        self.slow = slow  # type: ignore[misc]
+        self.adapts = adapts
+        self.count = 0
+        self.round = 0
+
+    def adaptation(self) -> Adaptation | None:
+        if self.adapts is None or self.count < self.adapts * (self.round + 1):
+            return None
+        return Adaptation({"round": self.round + 1}, f"{self.count} trials have begun")
+
+    def begun(self, trial: int, configuration: dict[str, Any]) -> None:
+        super().begun(trial, configuration)
+        self.count += 1
+
+    def adapted(self, settings: Mapping[str, Any]) -> None:
+        self.round = settings["round"]
 
     def configuration(self, trial: int) -> dict[str, Any]:
         if self.until is not None and trial >= self.until:
@@ -201,6 +237,8 @@ class Brain(Scheduler):
         epochs: int = 9,
         direction: Any = "max",
         numbers: int | None = None,
+        slow: bool = False,
+        adapts: int | None = None,
         seed: int = 0,
         checked: bool = True,
         **limits: Any,
@@ -209,7 +247,7 @@ class Brain(Scheduler):
         objective = Objective("val", direction)
         super().__init__(
             objective,
-            Numbers(numbers),
+            Numbers(numbers, slow, adapts),
             make_stopper(stopper, epochs, objective, trials),
             Limits(trials=trials, **limits),
             max_epochs=epochs,
@@ -249,7 +287,7 @@ def dump(thing: Any) -> Any:
         return {key: dump(value) for key, value in thing.items()}
     if isinstance(thing, (set, frozenset)):
         return sorted(thing)
-    if isinstance(thing, (list, tuple, deque, SortedList, SortedSet)):
+    if isinstance(thing, (list, tuple, array, deque, SortedList, SortedSet)):
         return [dump(part) for part in thing]
     if isinstance(thing, msgspec.Struct):
         return type(thing).__name__, dump(msgspec.structs.asdict(thing))

@@ -16,6 +16,7 @@ from orchestrator.journal import FORMAT, Header, Journal, read_journal
 from orchestrator.scheduler.events import CheckpointSaved, Event, TrialReported
 from orchestrator.scheduler.instructions import Discard, Instruction, Pause, Record, Stop, Train
 from orchestrator.scheduler.state import State
+from orchestrator.stoppers import STOPPERS
 from tests.scheduler.support import Brain, dump
 from tests.scheduler.world import Nature, World
 
@@ -35,11 +36,16 @@ natures = st.builds(
 )
 plans = st.fixed_dictionaries(
     {
-        "trials": st.integers(1, 20),
+        "trials": st.integers(1, 30),
         "epochs": st.sampled_from([1, 3, 4, 9]),
         "numbers": st.sampled_from([None, None, 5]),
         "target": st.sampled_from([None, None, None, 0.9]),
         "max_time": st.sampled_from([None, None, None, 20.0]),
+        "max_epochs_total": st.sampled_from([None, None, None, 15]),
+        "gpu_hours": st.sampled_from([None, None, None, 0.01]),
+        "gpus_per_trial": st.just(0.5),
+        "slow": st.sampled_from([False, True]),
+        "adapts": st.sampled_from([None, 3]),
     }
 )
 
@@ -57,7 +63,7 @@ class Life:
 
     def __post_init__(self) -> None:
         self.brain = self.new_brain()
-        self.world = World(self.nature, self.brain.state.objective)
+        self.world = World(self.nature, self.brain.state.objective, self.brain.sampler)
         drive(self.brain, self.world, None, self._watch)
 
     def new_brain(self) -> Brain:
@@ -182,7 +188,7 @@ def the_outcome_says_how_it_went(life: Life) -> None:
     finished = life.state.finished
     assert finished is not None and finished.reason
     quiet = life.nature.loss == life.nature.failure == life.nature.stop_request == 0
-    if quiet and life.plan["max_time"] is None:
+    if quiet and life.plan["max_time"] is None and life.plan["gpu_hours"] is None:
         assert finished.outcome == ("done" if life.state.best is not None else "failed")
     if finished.outcome == "done":
         assert life.state.best is not None
@@ -201,8 +207,8 @@ LAWS = [
 ]
 
 
-@pytest.mark.parametrize("stopper", ["none", "asha", "median"])
-@settings(max_examples=100, deadline=None)
+@pytest.mark.parametrize("stopper", [*STOPPERS, "asha:grace=2,eta=2+patience:2", "hyperband+median"])
+@settings(max_examples=50, deadline=None)
 @given(natures, plans)
 def test_the_laws_hold(stopper: str, nature: Nature, plan: dict[str, Any]) -> None:
     """The run comes to its end, or the world says why not; `Brain` validates its state after every record; and then:"""

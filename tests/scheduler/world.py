@@ -12,10 +12,13 @@ from random import Random
 
 from orchestrator.assignment import Assignment, Checkpoint
 from orchestrator.objective import Objective
+from orchestrator.samplers import Exhausted, Sampler
 from orchestrator.scheduler.events import (
     CheckpointSaved,
+    ConfigurationProposed,
     Event,
     RunStarted,
+    SamplerExhausted,
     StopRequested,
     TimeReached,
     TrialCompleted,
@@ -26,7 +29,7 @@ from orchestrator.scheduler.events import (
     WorkerJoined,
     WorkerLost,
 )
-from orchestrator.scheduler.instructions import Discard, Instruction, Pause, Stop, Train, WakeAt
+from orchestrator.scheduler.instructions import Discard, Instruction, Pause, Propose, Stop, Train, WakeAt
 
 MOST_STEPS = 20_000
 
@@ -89,9 +92,10 @@ def key_of(command: Train | Pause) -> tuple[int, int]:
 
 
 class World:
-    def __init__(self, nature: Nature, objective: Objective) -> None:
+    def __init__(self, nature: Nature, objective: Objective, sampler: Sampler) -> None:
         self.nature = nature
         self.objective = objective
+        self.sampler = sampler
         self.random = Random(nature.seed)
         self.now = 0.0
         self.workers: dict[int, Worker] = {}
@@ -99,6 +103,8 @@ class World:
         """Checkpoints that exist: best epoch and its score, by name."""
         self.delivered: list[Event] = []
         self._own: list[Event] = [RunStarted(at=0.0)]
+        self._asked: deque[int] = deque()
+        """What a slow sampler, which has `numbers` to give, was asked for."""
         self._late: deque[Event] = deque()
         """Words of workers that are known to be lost."""
         self._born = 0
@@ -122,6 +128,8 @@ class World:
                     self.workers[instruction.worker].inbox.append(instruction)
                 case Stop() if instruction.worker in self.workers:
                     self.workers[instruction.worker].stopped.add((instruction.trial, instruction.attempt))
+                case Propose():
+                    self._asked.append(instruction.number)
                 case Discard():
                     del self.files[instruction.checkpoint.name]
                 case WakeAt():
@@ -135,10 +143,19 @@ class World:
                 events += [worker.outbox.popleft() for _ in range(count)]
         if self._late and self.random.random() < 0.3:
             events.append(self._late.popleft())
+        while self._asked and self.random.random() < 0.3:
+            events.append(self._answer_of_sampler(self._asked.popleft()))
         if self._wake_at is not None and self.now >= self._wake_at:
             self._wake_at = None
             events.append(TimeReached(at=self.now))
         return events
+
+    def _answer_of_sampler(self, number: int) -> Event:
+        try:
+            configuration = self.sampler.configuration(number)
+        except Exhausted as exhausted:
+            return SamplerExhausted(at=self.now, number=number, reason=str(exhausted))
+        return ConfigurationProposed(at=self.now, number=number, configuration=configuration)
 
     # What happens next.
 
@@ -152,9 +169,17 @@ class World:
             self._own.append(StopRequested(at=self.now, reason="somebody wants it"))
         elif ready := [worker for worker in self.workers.values() if worker.can_work()]:
             self._work(self.random.choice(ready))
-        elif not any(worker.outbox for worker in self.workers.values()) and len(self.workers) == self.nature.workers:
+        elif (
+            not self._asked
+            and not any(worker.outbox for worker in self.workers.values())
+            and len(self.workers) == self.nature.workers
+        ):
             assert self._wake_at is not None, "everybody waits for somebody else"
             self.now = max(self.now, self._wake_at)
+
+    def _everybody_waits(self) -> bool:
+        said = any(worker.outbox for worker in self.workers.values())
+        return not self._asked and not said and len(self.workers) == self.nature.workers
 
     def _join(self) -> None:
         self.workers[self._born] = Worker(self._born)

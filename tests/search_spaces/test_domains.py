@@ -35,7 +35,7 @@ def floats(draw: st.DrawFn) -> Float:
     scale = draw(st.sampled_from(["linear", "log", "reverse_log"]))
     bound = {"linear": finite, "log": positive, "reverse_log": below_one}[scale]
     low, high = sorted([draw(bound), draw(bound)])
-    return Float(low, high, scale)
+    return Float(low, high, scale, default=draw(st.sampled_from([..., low, high])))
 
 
 @st.composite
@@ -218,3 +218,32 @@ def test_the_extremes_of_a_float_work() -> None:
 def test_json_that_is_no_domain_is_refused(data: Any, message: str) -> None:
     with pytest.raises(SpaceError, match=message):
         domain_from_json(data)
+
+
+@pytest.mark.parametrize(
+    ("domain", "value"),
+    [
+        (Float(1e-4, 1, "log"), pytest.approx(0.01)),
+        (Float(0.5, 0.98, "reverse_log", default=0.9), 0.9),
+        (Float(0, 4, default=1), 1.0),
+        (Int(1, 4), 3),
+        (Int(1, 5, default=np.int64(2)), 2),
+        (Choice(["a", "b", "c"]), "a"),
+        (Choice(["a", None], default=None), None),
+        (Choice([1, 2], default=2.0), 2),
+        (Fixed("a"), "a"),
+    ],
+)
+def test_what_a_domain_stays_at(domain: Domain, value: Any) -> None:
+    assert domain.default_value == value and type(domain.default_value) is type(getattr(value, "expected", value))
+    assert domain.contains(domain.default_value)
+
+
+def test_a_default_is_shown_and_written_where_it_was_given() -> None:
+    plain, given = Float(0.5, 0.98), Float(0.5, 0.98, default=0.9)
+    assert plain.describe() == "0.5 … 0.98" and given.describe() == "0.5 … 0.98, default 0.9"
+    assert "default" not in plain.to_json() and "default" not in repr(plain)
+    assert given.to_json() == plain.to_json() | {"default": 0.9} and given != plain
+    none = Choice([None, "l2"], default=None)
+    assert none.to_json()["default"] is None and domain_from_json(none.to_json()) == none
+    assert pickle.loads(pickle.dumps(plain)) == plain == copy.deepcopy(plain)

@@ -88,6 +88,14 @@ REFUSALS: list[tuple[Callable[[], Any], str]] = [
     (x(Fixed, 1, group=5), "x: group is 5: use 1 (tune first), 2, 3 or 4, or leave it out"),
     (x(Fixed, 1, group=True), "x: group is True: use 1 (tune first), 2, 3 or 4, or leave it out"),
     (x(Fixed, 1, group="1"), "x: group is '1': use 1 (tune first), 2, 3 or 4, or leave it out"),
+    # defaults
+    (x(Float, 0, 1, default=2), "x: default is 2: use one of its values (0 … 1), or leave it out"),
+    (x(Float, 0, 1, default=math.nan), "x: default is nan: use one of its values (0 … 1), or leave it out"),
+    (x(Float, 0, 1, default=None), "x: default is None: use one of its values (0 … 1), or leave it out"),
+    (x(Int, 1, 3, default=1.0), "x: default is 1.0: use one of its values (1 … 3), or leave it out"),
+    (x(Choice, ["a"], default="b"), "x: default is 'b': use one of its values (a), or leave it out"),
+    (x(Fixed, 3, default=4), "x: default is 4: use one of its values (= 3), or leave it out"),
+    (x(Float, 1, 0, default=2), "x: low 1 is above high 0: use low=0, high=1"),
     # conditions
     (x(Fixed, 1, when="a"), "x: when is 'a': name parent and values, such as when={'optimizer': ['adam']}"),
     (x(Fixed, 1, when=np.array([1, 2])), "x: when is array([1, 2]): name parent and values, such as"),

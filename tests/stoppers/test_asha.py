@@ -8,7 +8,6 @@ from hypothesis import strategies as st
 
 from orchestrator.objective import Objective
 from orchestrator.stoppers.asha import Asha
-from orchestrator.stoppers.rungs import rungs_of
 from tests.scheduler.support import dump
 
 MAX = Objective("val", "max")
@@ -41,24 +40,6 @@ def after(arrivals: list[float], **settings: int) -> Scripted:
     for trial, score in enumerate(arrivals):
         asha.arrive(trial, score)
     return asha
-
-
-@pytest.mark.parametrize(
-    ("grace", "eta", "max_epochs", "expected"),
-    [
-        (1, 3, 243, [1, 3, 9, 27, 81]),  # and 243, where a trial completes: six in all
-        (1, 3, 27, [1, 3, 9]),
-        (1, 3, 28, [1, 3, 9, 27]),
-        (2, 4, 100, [2, 8, 32]),
-        (1, 2, 1024, [2**k for k in range(10)]),
-        (1, 10, 10**15, [10**k for k in range(15)]),
-        (3, 3, 3, []),
-        (5, 3, 3, []),
-        (1, 3, 1, []),
-    ],
-)
-def test_rungs_are_integers(grace: int, eta: int, max_epochs: int, expected: list[int]) -> None:
-    assert rungs_of(grace, eta, max_epochs) == expected
 
 
 @pytest.mark.parametrize(
@@ -292,6 +273,51 @@ def test_against_brute_force(taken: list[tuple[int, str, float]], eta: int) -> N
         assert [p.trial for p in asha.promotable()] == expected()
     best_first = [t for k in (2, 1, 0) for t in ranked(rungs[k]) if t in paused and level[t] == k + 1]
     assert [p.trial for p in asha.finalists()] == best_first
+
+
+def test_where_it_is_no_rung_the_trial_goes_on() -> None:
+    """Another stopper may ask there: before the first rung, between two, and for a trial that was promoted."""
+    asha = Scripted(grace=3)
+    asha.reported(0, 2, 0.5)
+    assert asha.judge(0, 2).action == "go on"
+    assert asha.judge(0, 2).reason == "epoch 2 is no rung: trains to epoch 3"
+    asha.arrive(0, 0.5, epoch=3)
+    asha.resumed(0)
+    for epoch in (4, 8):
+        asha.reported(0, epoch, 0.5)
+        assert asha.judge(0, epoch).reason == f"epoch {epoch} is no rung: trains to epoch 9"
+
+
+def test_a_lost_attempt_is_not_judged_again_where_the_trial_was_judged() -> None:
+    asha = after([0.5, 0.4, 0.3])
+    assert asha.promote() == 0
+    for epoch in (1, 2):
+        asha.reported(0, epoch, 0.1)
+        assert asha.judge(0, epoch).action == "go on"
+
+
+@pytest.mark.parametrize(("grace", "max_epochs"), [(27, 27), (30, 27), (1, 1)])
+def test_without_a_rung_a_trial_trains_to_the_end(grace: int, max_epochs: int) -> None:
+    asha = Scripted(max_epochs, grace=grace)
+    assert asha.horizon(0, 0) == max_epochs
+    asha.reported(0, max_epochs, 0.5)
+    asha.diverged(1)
+    asha.withdrawn(0)
+    assert asha.next() is None and list(asha.finalists()) == []
+
+
+def test_a_single_trial_is_the_finalist_until_it_completes() -> None:
+    asha = after([0.5])
+    asha.closed()
+    assert asha.next() is None
+    finalist = next(asha.finalists())
+    assert (finalist.trial, finalist.to_epoch) == (0, 27)
+    asha.resumed(0)
+    assert list(asha.finalists()) == []
+    for epoch in range(2, 28):
+        asha.reported(0, epoch, 0.5)
+    asha.ended(0)
+    assert [len(rung.entries) for rung in asha.ladder.rungs] == [1, 1, 1], "it counts at the rungs that it passed"
 
 
 def test_questions_change_nothing() -> None:

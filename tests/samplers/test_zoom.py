@@ -1,0 +1,59 @@
+"""Coarse to fine: the rounds, and that it ends up nearer than random search."""
+
+from typing import Any
+
+import pytest
+
+from orchestrator.samplers import make_sampler
+from orchestrator.samplers.zoom import ZoomSampler
+from search_spaces import Fixed, Float, Space
+from tests.samplers.narrowing_runs import Life
+
+CUBE = Space({f"x{place}": Float(0, 1) for place in range(5)})
+
+
+@pytest.mark.parametrize(
+    ("trials", "options", "begins"),
+    [
+        (60, {}, [0, 12, 21, 31, 40, 50]),
+        (60, {"rounds": 2}, [0, 12, 36]),
+        (None, {"rounds": 2}, [0, 10, 29]),
+        (5, {}, [0, 1]),
+        (1, {}, [0, 1]),
+        (1000, {}, [0, *(200 + place * 800 // 20 for place in range(20))]),
+    ],
+)
+def test_the_rounds(trials: int | None, options: dict[str, Any], begins: list[int]) -> None:
+    plan = ZoomSampler(CUBE, 0, trials, **options).plan
+    assert [planned.begins for planned in plan] == begins
+    reaches = [planned.reach for planned in plan[1:]]
+    assert reaches[0] == 0.6 and (len(reaches) == 1 or reaches[-1] == pytest.approx(0.1))
+    assert reaches == sorted(reaches, reverse=True)
+
+
+@pytest.mark.parametrize("rounds", [0, -1, 1.5, True, "many"])
+def test_rounds_that_make_no_sense_are_refused(rounds: Any) -> None:
+    with pytest.raises(ValueError, match=r"rounds is .*: use a whole number of at least 1"):
+        ZoomSampler(CUBE, 0, rounds=rounds)
+
+
+def test_the_first_round_is_random_search() -> None:
+    zoom, random = (make_sampler(name, CUBE, 3, 60) for name in ("zoom", "random"))
+    assert [zoom.configuration(trial) for trial in range(12)] == [random.configuration(trial) for trial in range(12)]
+
+
+def test_it_ends_up_nearer_than_random_search() -> None:
+    def score(configuration: dict[str, Any]) -> float:
+        return -sum((value - 0.7) ** 2 for value in configuration.values())
+
+    ahead = 0
+    for seed in range(10):
+        found = {}
+        for name in ("zoom", "random"):
+            found[name] = max(map(score, Life(make_sampler(name, CUBE, seed, 60), score, workers=4).live(60)))
+        ahead += found["zoom"] > found["random"]
+    assert ahead >= 8
+
+
+def test_a_space_with_nothing_to_tune_has_its_one_configuration() -> None:
+    assert ZoomSampler(Space(a=Fixed(3)), 0).configuration(0) == {"a": 3}
