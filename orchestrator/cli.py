@@ -19,8 +19,9 @@ LAYOUTS = ("table", "csv", "json", "markdown")
 SAMPLERS = "random, sobol, grid, staged, zoom, optuna:tpe …"
 STOPPERS = "asha, asha_stop, halving, hyperband, median, patience:P, none; A+B for both; asha:eta=4,grace=3 for options"
 CURVES = "An .npz file of curves, or the directory of an earlier run."
-POSITIVE = click.FloatRange(min=0, min_open=True)
-SECONDS = click.FloatRange(min=0)
+LARGEST = 1e12
+POSITIVE = click.FloatRange(min=0, min_open=True, max=LARGEST)
+SECONDS = click.FloatRange(min=0, max=LARGEST)
 
 
 def number(text: str) -> int | float | str:
@@ -142,7 +143,14 @@ Examples:
 @click.option("--json", "as_json", is_flag=True, help="Show one JSON object for each task and seed.")
 @click.option("--plot", type=click.Path(path_type=Path), metavar="FILE.html", help="Draw regret over time there.")
 def simulate(path: Path, tasks: tuple[str, ...], seeds: int, seed: int, as_json: bool, plot: Any, **given: Any) -> None:
-    """Run samplers and stoppers on recorded curves, in virtual time: what would each choice have cost?"""
+    """Run samplers and stoppers on recorded curves, in virtual time: what would each choice have cost?
+
+    \b
+    A file of curves (numpy.savez) holds, for T tasks, C configurations, E epochs, H hyperparameters:
+      task [T], metric, direction ("max" or "min"), hp_names [H], hp [C, H],
+      value [T, C, E] (NaN: diverged), seconds [T, C, E] (NaN: aborted; may be left out),
+      and for --sampler, where known, hp_low, hp_high, hp_scale, hp_integer [H].
+    """
     from orchestrator.simulation import command
     from orchestrator.simulation.replay import Choices
 

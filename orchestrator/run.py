@@ -227,11 +227,11 @@ def _make_scheduler(study: Study, settings: Settings) -> Scheduler:
         raise UserError(f"the search space has no configuration: {error}") from error
     try:
         sampler = make_sampler(
-            settings.sampler_and_points, study.space, settings.seed, settings.trials, settings.repeats
+            settings.sampler, study.space, settings.seed, settings.trials, settings.repeats, points=settings.points
         )
-        stopper = make_stopper(settings.stopper, settings.epochs, study.objective, settings.trials)
     except ValueError as error:
-        raise UserError(str(error)) from error
+        raise UserError(f"sampler is {settings.sampler!r}: {error}") from error
+    stopper = make_stopper(settings.stopper, settings.epochs, study.objective, settings.trials)
     limits = Limits(
         trials=settings.trials,
         max_time=settings.max_time,

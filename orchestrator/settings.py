@@ -41,10 +41,6 @@ class Settings:
     target: float | None = None
     checkpoint_every: float = 60.0
 
-    @property
-    def sampler_and_points(self) -> str:
-        return self.sampler if self.points is None else f"{self.sampler}:{self.points}"
-
 
 DEFAULTS = Settings()
 
@@ -87,7 +83,7 @@ def _contradictions(settings: Settings) -> Iterator[str]:
         yield f"the run would never end: give at least one of {', '.join(LIMITS)}"
     if settings.gpu_hours is not None and settings.gpus_per_trial == 0:
         yield f"gpu_hours is {settings.gpu_hours:g}, but trials use no GPU: give gpus_per_trial, or max_time instead"
-    if settings.points is not None and settings.sampler != "grid":
+    if settings.points is not None and settings.sampler.partition(":")[0] != "grid":
         yield f"points is {settings.points!r}, but the sampler is {settings.sampler!r}: use 'grid', or leave points out"
 
 
@@ -140,7 +136,7 @@ def _points(value: Any) -> str:
     if isinstance(value, Mapping):
         value = ",".join(f"{name}={number}" for name, number in value.items())
     text = str(value) if _number(value) is not None else _text(value)
-    samplers.check_sampler(f"grid:{text}")
+    samplers.read_points(text)
     return text
 
 

@@ -41,14 +41,16 @@ class SimulatedRun:
         self.workers = workers
         self.scheduler = Scheduler(
             OBJECTIVE,
-            make_sampler(settings.sampler, SPACE, settings.seed),
-            make_stopper(settings.stopper, settings.epochs, OBJECTIVE),
+            make_sampler(
+                settings.sampler, SPACE, settings.seed, settings.trials, settings.repeats, points=settings.points
+            ),
+            make_stopper(settings.stopper, settings.epochs, OBJECTIVE, settings.trials),
             Limits(trials=settings.trials, max_time=settings.max_time, target=settings.target),
             max_epochs=settings.epochs,
             seed=settings.seed,
         )
         self.state = self.scheduler.state
-        self.backend = SimulatedBackend(curve, OBJECTIVE, workers)
+        self.backend = SimulatedBackend(curve, OBJECTIVE, workers, sampler=self.scheduler.sampler)
 
     def drive(self, watch: Watcher | None = None, run_dir: Path | None = None) -> None:
         journal = Journal(run_dir, self._header()) if run_dir is not None else None

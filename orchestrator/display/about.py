@@ -107,8 +107,9 @@ def _limits(settings: Settings) -> str:
 
 def _search(about: About) -> str:
     settings = about.settings
+    points = "" if settings.points is None else f", {settings.points} points"
     size = "" if about.search_size is None else f" ({counted(about.search_size, 'configuration')})"
-    return f"sampler {settings.sampler_and_points}{size}, stopper {settings.stopper}, seed {settings.seed}"
+    return f"sampler {settings.sampler}{points}{size}, stopper {settings.stopper}, seed {settings.seed}"
 
 
 def _size_warnings(about: About) -> Iterator[str]:
