@@ -5,7 +5,7 @@ no journal is written. Printed for each number of trials: seconds, microseconds 
 peak of the process' memory. The target is under ten minutes and 4 GB for a million trials, and a cost of an event that
 less than doubles from a thousand trials to a million.
 
-    python benchmarks/scale.py [--trials 1000 10000 100000 1000000] [--workers 10000] [--stopper asha] [--profile]
+    python benchmarks/scale.py [--trials 1000 10000 100000 1000000] [--workers 10000] [--stopper asha:grace=1] [--profile]
 """
 
 import argparse
@@ -87,7 +87,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--trials", type=int, nargs="+", default=[1_000, 10_000, 100_000, 1_000_000])
     parser.add_argument("--workers", type=int, default=10_000)
-    parser.add_argument("--stopper", default="asha")
+    parser.add_argument("--stopper", default="asha:grace=1")
     parser.add_argument("--profile", action="store_true")
     given = parser.parse_args()
     for trials in given.trials:

@@ -19,9 +19,6 @@ LAYOUTS = ("table", "csv", "json", "markdown")
 SAMPLERS = "random, sobol, grid, staged, zoom, optuna:tpe …"
 STOPPERS = "asha, asha_stop, halving, hyperband, median, patience:P, none; A+B for both; asha:eta=4,grace=3 for options"
 CURVES = "An .npz file of curves, or the directory of an earlier run."
-LARGEST = 1e12
-POSITIVE = click.FloatRange(min=0, min_open=True, max=LARGEST)
-SECONDS = click.FloatRange(min=0, max=LARGEST)
 
 
 def number(text: str) -> int | float | str:
@@ -134,12 +131,12 @@ Examples:
 @click.option("--task", "tasks", multiple=True, metavar="NAME", help="Only this task of the file; may be given again.")
 @click.option("--sampler", metavar="NAME", help="As of launch [the rows of the file in a random order]")
 @click.option("--stopper", metavar="NAME", help="As of launch, and as there [the default of launch]")
-@click.option("--workers", type=click.IntRange(min=1), metavar="W", help="Simulated workers [1]")
-@click.option("--trainings", type=POSITIVE, metavar="B", help="The budget, in full trainings of mean cost [100]")
+@click.option("--workers", type=int, metavar="W", help="Simulated workers [1]")
+@click.option("--trainings", type=float, metavar="B", help="The budget, in full trainings of mean cost [100]")
 @click.option("--seeds", type=click.IntRange(min=1), default=1, metavar="K", help="Runs of each task [1]")
 @click.option("--seed", type=click.IntRange(min=0), default=0, metavar="S", help="The first seed, then S + 1 … [0]")
-@click.option("--start-cost", type=SECONDS, metavar="SEC", help="Of a new configuration [0, or as recorded]")
-@click.option("--resume-cost", type=SECONDS, metavar="SEC", help="Of going on from a checkpoint [0, or as recorded]")
+@click.option("--start-cost", type=float, metavar="SEC", help="Of a new configuration [0, or as recorded]")
+@click.option("--resume-cost", type=float, metavar="SEC", help="Of going on from a checkpoint [0, or as recorded]")
 @click.option("--json", "as_json", is_flag=True, help="Show one JSON object for each task and seed.")
 @click.option("--plot", type=click.Path(path_type=Path), metavar="FILE.html", help="Draw regret over time there.")
 def simulate(path: Path, tasks: tuple[str, ...], seeds: int, seed: int, as_json: bool, plot: Any, **given: Any) -> None:

@@ -82,6 +82,10 @@ def test_none_where_it_means_something(name):
         *[("address", value) for value in ("", 6379)],
         *[("run_dir", value) for value in ("", 1)],
         *[("sampler", value) for value in (1, None, [])],
+        *[("stopper", value) for value in (1, None, "")],
+        *[("repeats", value) for value in (1, "yes", None)],
+        *[("max_epochs_total", value) for value in (0, 1.5, "many")],
+        *[("gpu_hours", value) for value in (0, -1.0, "2h", float("nan"))],
     ],
 )
 def test_a_wrong_value_is_named_with_the_fix(name, wrong):
@@ -92,15 +96,56 @@ def test_a_wrong_value_is_named_with_the_fix(name, wrong):
 def test_a_misspelt_name_gets_the_nearest():
     assert problem(gpus_per_trail=1) == "there is no setting 'gpus_per_trail'; did you mean 'gpus_per_trial'?"
     assert problem(xyz=1) == "there is no setting 'xyz'"
-    assert (
-        problem(stopper="ahsa") == f"stopper is 'ahsa': use one of {known}; did you mean 'asha'?"
-    )
+    known = ", ".join(sorted(STOPPERS))
+    assert problem(stopper="ahsa") == f"stopper is 'ahsa': use one of {known}; did you mean 'asha'?"
     assert problem(sampler="randm").endswith("did you mean 'random'?")
 
 
 def test_a_run_without_any_limit_is_refused():
     assert "never end" in problem(trials=None)
     assert problems_of({"trials": None, "max_time": "1m"}) == problems_of({"trials": None, "target": 0.9}) == []
+
+
+def test_every_limit_is_one():
+    assert problems_of({"trials": None, "max_epochs_total": 9}) == []
+    assert problems_of({"trials": None, "gpu_hours": 2, "gpus_per_trial": 1}) == []
+
+
+def test_gpu_hours_without_a_gpu_are_refused():
+    assert problem(gpu_hours=2) == ("gpu_hours is 2, but trials use no GPU: give gpus_per_trial, or max_time instead")
+
+
+@pytest.mark.parametrize(
+    ("given", "points"), [(5, "5"), ("5,x=9", "5,x=9"), ({"x": 9, "y": 2}, "x=9,y=2"), (np.int64(3), "3")]
+)
+def test_points_of_a_grid(given, points):
+    assert resolve({"sampler": "grid", "points": given}).points == points
+
+
+@pytest.mark.parametrize("wrong", [0, "x=0", "x=many", "", [3], {"x": 1.5}])
+def test_points_that_are_none(wrong):
+    assert problem(sampler="grid", points=wrong).startswith(f"points is {wrong!r}: ")
+
+
+def test_points_without_a_grid_are_refused():
+    assert problem(points=3) == "points is '3', but the sampler is 'random': use 'grid', or leave points out"
+
+
+@pytest.mark.parametrize(
+    ("stopper", "fix"),
+    [
+        ("asha:eta=1", "eta is 1: use a whole number of at least 2"),
+        ("asha:eta=x", "eta is x: use a whole number of at least 2"),
+        ("asha:etta=3", "asha has no option 'etta'; did you mean 'eta'? (options: grace, eta)"),
+        ("asha:eta=3,eta=4", "eta is given twice: leave one of them"),
+        ("asha:", "give an option after 'asha:', or leave the colon out"),
+        ("asha+", "use one of "),
+        ("asha+halving", "asha and halving both pause trials: use one of them"),
+        ("none:3", "'3' has no name: write none:option=value (it has no options)"),
+    ],
+)
+def test_a_stopper_with_wrong_options(stopper, fix):
+    assert problem(stopper=stopper).startswith(f"stopper is {stopper!r}: {fix}")
 
 
 def test_all_problems_are_told_at_once():

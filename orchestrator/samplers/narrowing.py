@@ -36,7 +36,7 @@ from orchestrator.samplers.base import Exhausted
 from orchestrator.samplers.random import RandomSampler
 from search_spaces import Fixed, Space, SpaceError
 
-WIDEST, NARROWEST = 0.6, 0.1
+WIDEST, NARROWEST = 0.8, 0.2
 """The reach in the first and the last of the rounds that shrink."""
 MOST_BEST = 4
 REDRAWS = 100

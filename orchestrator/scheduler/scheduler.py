@@ -191,9 +191,10 @@ class Scheduler:
         state = self.state
         for checkpoint in state.superseded.values():
             return Discard(checkpoint=checkpoint)
+        best = state.best_saved
         for number in state.ended_saved:
             trial = state.trials[number]
-            if trial is not state.best_saved and trial.checkpoint is not None:
+            if trial is not best and trial.checkpoint is not None:
                 return Discard(checkpoint=trial.checkpoint)
         return None
 

@@ -5,6 +5,7 @@ What is under way then is cut: what it reported before counts, an epoch that end
 """
 
 from dataclasses import dataclass, field
+from math import inf
 
 from orchestrator.assignment import Assignment
 from orchestrator.backends.simulated import SimulatedBackend
@@ -28,7 +29,11 @@ HAIR = 1e-9
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Choices:
-    """What a run is simulated with. `None` for a sampler: the rows in a random order; for a cost: as recorded."""
+    """What a run is simulated with. `None` for a sampler: the rows in a random order; for a cost: as recorded.
+
+    Raises:
+        UserError: With a line for each number that makes no sense.
+    """
 
     sampler: str | None = None
     stopper: str = Settings().stopper
@@ -36,6 +41,18 @@ class Choices:
     trainings: float = 100.0
     start_cost: float | None = None
     resume_cost: float | None = None
+
+    def __post_init__(self) -> None:
+        problems = []
+        if self.workers < 1:
+            problems.append(f"workers is {self.workers}: use a whole number of at least 1")
+        if not 0 < self.trainings < inf:
+            problems.append(f"trainings is {self.trainings:g}: use a finite number above 0")
+        for name, cost in (("start-cost", self.start_cost), ("resume-cost", self.resume_cost)):
+            if cost is not None and not 0 <= cost < inf:
+                problems.append(f"{name} is {cost:g}: use a number of seconds, 0 or more")
+        if problems:
+            raise UserError("\n".join(problems))
 
 
 @dataclass(frozen=True, slots=True)

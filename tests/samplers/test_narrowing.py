@@ -85,7 +85,7 @@ def after(reports: list[tuple[int, float]], ended: dict[int, float | None], tria
 )
 def test_who_is_best(reports: list[tuple[int, float]], ended: dict[int, float | None], around: list[int]) -> None:
     adaptation = after(reports, ended).adaptation()
-    assert adaptation is not None and adaptation.settings == {"round": 1, "around": around, "reach": {"x": 0.6}}
+    assert adaptation is not None and adaptation.settings == {"round": 1, "around": around, "reach": {"x": 0.8}}
 
 
 def test_nothing_changes_before_there_is_a_reason_to() -> None:
@@ -234,5 +234,5 @@ def test_the_last_round_is_repeated_without_a_limit() -> None:
     life.live(100)
     numbers = [adaptation.settings["round"] for adaptation in life.adaptations.values()]
     assert numbers == list(range(1, len(numbers) + 1)) and len(numbers) > 5
-    assert list(life.adaptations.values())[-1].settings["reach"] == {"x": 0.1}
+    assert list(life.adaptations.values())[-1].settings["reach"] == {"x": 0.2}
     assert list(life.adaptations.values())[2].reason.startswith("round 2 of 2, time 2: near trials ")

@@ -27,7 +27,7 @@ def test_the_rounds(trials: int | None, options: dict[str, Any], begins: list[in
     plan = ZoomSampler(CUBE, 0, trials, **options).plan
     assert [planned.begins for planned in plan] == begins
     reaches = [planned.reach for planned in plan[1:]]
-    assert reaches[0] == 0.6 and (len(reaches) == 1 or reaches[-1] == pytest.approx(0.1))
+    assert reaches[0] == 0.8 and (len(reaches) == 1 or reaches[-1] == pytest.approx(0.2))
     assert reaches == sorted(reaches, reverse=True)
 
 
