@@ -158,6 +158,46 @@ def simulate(path: Path, tasks: tuple[str, ...], seeds: int, seed: int, as_json:
 
 
 @commands.command(
+    short_help="Tell what a run would cost, after training a few trials.",
+    context_settings=NAMES,
+    epilog=f"""\b
+Examples:
+  {PROGRAM} plan digits_mlp --trials 1000 --workers 64
+  {PROGRAM} plan my_study.py --workers 100 --gpus-per-trial 0.25 --stopper hyperband --json""",
+)
+@click.argument("study", default="digits_mlp")
+@click.option("--workers", type=number, metavar="N", required=True, help="So many trials at once, on any cluster.")
+@click.option("--trials", type=number, metavar="N", help="As of launch [40]")
+@click.option("--epochs", type=number, metavar="R", help="As of launch [27]")
+@click.option("--sampler", metavar="NAME", help="As of launch [random]")
+@click.option("--stopper", metavar="NAME", help="As of launch [asha]")
+@click.option("--seed", type=number, metavar="S", help="As of launch [0]")
+@click.option("--cpus-per-trial", type=number, metavar="C", help="As of launch, and for the trials trained now [1]")
+@click.option("--gpus-per-trial", type=number, metavar="G", help="As of launch, and for the trials trained now [0]")
+@click.option("--address", metavar="A", help="The Ray cluster where a few trials are trained now; as of launch.")
+@click.option("--max-time", type=number, metavar="TIME", help="As of launch.")
+@click.option("--max-epochs-total", type=number, metavar="N", help="As of launch.")
+@click.option("--gpu-hours", type=number, metavar="H", help="As of launch.")
+@click.option("--json", "as_json", is_flag=True, help="Show one JSON object.")
+def plan(study: str, as_json: bool, **options: Any) -> None:
+    """Tell how long a run will take, and how many epochs and GPU-hours, each with its range.
+
+    A few configurations of STUDY are trained for real, for an epoch or two; the whole run is then simulated on as many
+    workers as asked. Nothing is left behind.
+    """
+    settings = {name: value for name, value in options.items() if value is not None}
+    _check_launch((study,), settings, contradiction=False)
+
+    from dataclasses import asdict
+
+    from orchestrator.simulation.plan import plan as plan_study
+    from orchestrator.simulation.plan_report import plan_text
+
+    planned = plan_study(study, **settings)
+    click.echo(json.dumps(asdict(planned)) if as_json else plan_text(planned))
+
+
+@commands.command(
     short_help="Show the trials of a run, the best first.",
     context_settings=NAMES,
     epilog=f"""\b

@@ -15,6 +15,7 @@ class Purpose(IntEnum):
 
     CONFIGURATION = 1
     TRAINING = 2
+    PLAN = 3
 
 
 def generator(seed: int, trial: int, purpose: Purpose, draw: int = 0) -> Generator:

@@ -19,7 +19,7 @@ whole domain), or stays at its default.
 """
 
 from bisect import bisect_right
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from math import inf, isfinite, log2, sqrt
 from operator import attrgetter
@@ -36,7 +36,7 @@ from orchestrator.samplers.base import Exhausted
 from orchestrator.samplers.random import RandomSampler
 from search_spaces import Fixed, Space, SpaceError
 
-WIDEST, NARROWEST = 0.8, 0.2
+WIDEST, NARROWEST = 0.8, 0.3
 """The reach in the first and the last of the rounds that shrink."""
 MOST_BEST = 4
 REDRAWS = 100
@@ -48,8 +48,10 @@ class Round:
     """With the trial of this number."""
     name: str
     reach: float
-    anew: Collection[str] = ()
-    at_default: Collection[str] = ()
+    """Of all that is drawn near the best."""
+    anew: Sequence[str] = ()
+    """Drawn from their whole domains."""
+    at_default: Sequence[str] = ()
 
 
 def dimensions(space: Space) -> list[str]:
@@ -198,18 +200,20 @@ class NarrowingSampler(RandomSampler):
     def _reason(
         self, number: int, now: Round, best: list[int], around: list[Configuration], reach: dict[str, float]
     ) -> str:
+        def where(name: str) -> str:
+            centres = [configuration[name] for configuration in around if name in configuration]
+            return f"{name} {vicinity.in_words(self.space[name], centres, reach[name])}"
+
         again = f", time {number - len(self.plan) + 2}" if number >= len(self.plan) else ""
         trials = f"trial{'s' if len(best) > 1 else ''} {', '.join(map(str, best))}"
-        parts = [f"{now.name}{again}: near {trials}, the best of {len(self._ranking)} that have a score"]
-        near = [
-            f"{name} {vicinity.in_words(self.space[name], [one[name] for one in around if name in one], reach[name])}"
-            for name in reach
+        parts = [
+            f"{now.name}{again}: near {trials}, the best of {len(self._ranking)} that have a score",
+            ", ".join(map(where, reach)),
+            now.anew and f"anew: {', '.join(now.anew)}",
+            now.at_default and f"at their defaults: {', '.join(now.at_default)}",
+            *vicinity.at_bounds(self.space, [{name: one[name] for name in one if name in reach} for one in around]),
         ]
-        parts += [", ".join(near)] if near else []
-        parts += [f"anew: {', '.join(now.anew)}"] if now.anew else []
-        parts += [f"at their defaults: {', '.join(now.at_default)}"] if now.at_default else []
-        parts += vicinity.at_bounds(self.space, [{name: one[name] for name in one if name in reach} for one in around])
-        return "; ".join(parts)
+        return "; ".join(part for part in parts if part)
 
 
 def _place(share: float, count: int) -> int:

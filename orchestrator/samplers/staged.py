@@ -16,7 +16,7 @@ from orchestrator.samplers.narrowing import NarrowingSampler, Round, dimensions,
 from search_spaces import Space
 
 STAGES = 0.4
-KEEPING = 0.2
+KEEPING = 0.3
 """The reach of what has won in earlier stages."""
 
 

@@ -1,7 +1,7 @@
 """Coarse to fine: first the whole space at random, then, round by round, ever closer to the best trials.
 
 The first fifth of the trials is drawn from the whole space. The others make `rounds` equal rounds, whose reach (see
-narrowing.py, where the rules are) shrinks evenly from 0.8 of each hyperparameter's scale to 0.2 in the last. Without a
+narrowing.py, where the rules are) shrinks evenly from 0.8 of each hyperparameter's scale to 0.3 in the last. Without a
 limit to the trials, the numbers are those of eight trials for each hyperparameter and eight more, and the last round is
 repeated from then on.
 """

@@ -24,7 +24,11 @@ from orchestrator.assignment import Assignment, Checkpoint, Configuration
 from orchestrator.draws import training_seed
 from orchestrator.objective import Objective
 from orchestrator.samplers import Exhausted, Sampler
-from orchestrator.scheduler.events import Event, TrialCompleted, TrialDiverged, TrialEvent, TrialFailed, TrialReported
+from orchestrator.scheduler.events import (
+    Event,
+    TrialEvent,
+    TrialReported,
+)
 from orchestrator.scheduler.instructions import (
     Adapt,
     Discard,
@@ -43,6 +47,7 @@ from orchestrator.scheduler.instructions import (
 )
 from orchestrator.scheduler.limits import Limits, hopeless
 from orchestrator.scheduler.state import State, Worker
+from orchestrator.scheduler.telling import tell
 from orchestrator.scheduler.trial import Status, Trial
 from orchestrator.stoppers import Promotion, Stopper
 
@@ -53,7 +58,6 @@ MOST_LOSSES = 3
 """A trial whose worker is lost this often, with no checkpoint in between, has failed."""
 RELEASE_SECONDS = 20.0
 """How long the end of a run waits for workers to let go of their trials."""
-LAST_WORDS = (TrialCompleted, TrialDiverged, TrialFailed)
 AHEAD = 1
 """A slow sampler is asked for so many configurations more than there are idle workers."""
 
@@ -102,57 +106,10 @@ class Scheduler:
         """Tell the state, then the stopper and the sampler. False when the record was ignored."""
         if not self.state.apply(record):
             return False
-        if isinstance(record, Instruction):
-            self._tell_decision(record)
-        elif isinstance(record, TrialEvent):
-            self._tell_fact(record)
+        tell(record, self.state, self.stopper, self.sampler)
+        if isinstance(record, Train | StopSampling) and self._nothing_left_to_begin():
+            self.stopper.closed()
         return True
-
-    def _tell_fact(self, record: TrialEvent) -> None:
-        """Of trials that could still be judged."""
-        trial = self.state.trials[record.trial]
-        if isinstance(record, TrialReported):
-            if trial.status is Status.RUNNING:
-                score = trial.curve[-1].score
-                self.stopper.reported(trial.number, record.epoch, score)
-                self.sampler.reported(trial.number, record.epoch, score)
-            return
-        if type(record) not in LAST_WORDS or trial.status is Status.STOPPED:
-            return
-        match trial.status:
-            case Status.DIVERGED:
-                self.stopper.diverged(trial.number)
-            case Status.FAILED:
-                self.stopper.withdrawn(trial.number)
-            case Status.COMPLETED:
-                self.stopper.ended(trial.number)
-        self.sampler.ended(trial.number, trial.score)
-
-    def _tell_decision(self, record: Instruction) -> None:
-        stopper, sampler = self.stopper, self.sampler
-        match record:
-            case Train(assignment=assignment) if assignment.begins_trial:
-                stopper.begun(assignment.trial)
-                sampler.begun(assignment.trial, assignment.configuration)
-                if not self.limits.allow(assignment.trial + 1):
-                    stopper.closed()
-            case Train():
-                stopper.resumed(record.assignment.trial)
-            case Pause():
-                stopper.paused(record.trial)
-                sampler.paused(record.trial)
-            case Stop():
-                stopper.ended(record.trial)
-                sampler.ended(record.trial, self.state.trials[record.trial].score)
-            case GiveUp():
-                stopper.withdrawn(record.trial)
-                sampler.ended(record.trial, None)
-            case StopSampling():
-                stopper.closed()
-            case Adapt(part="stopper"):
-                stopper.adapted(record.settings)
-            case Adapt():
-                sampler.adapted(record.settings)
 
     # Deciding. Nothing below changes anything.
 

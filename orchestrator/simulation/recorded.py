@@ -17,7 +17,7 @@ from statistics import median
 import numpy as np
 
 from orchestrator.errors import UserError
-from orchestrator.journal import read_journal
+from orchestrator.journal import Header, read_journal
 from orchestrator.objective import Objective
 from orchestrator.scheduler.events import (
     Event,
@@ -36,7 +36,7 @@ STUDY = "study.json"
 LEFT = (TrialCompleted, TrialDiverged, TrialFailed, TrialReleased)
 
 
-class _Row:
+class Row:
     """One trial as recorded."""
 
     def __init__(self) -> None:
@@ -59,7 +59,7 @@ class _Reading:
 
     def __init__(self, objective: Objective) -> None:
         self.objective = objective
-        self.rows: dict[int, _Row] = {}
+        self.rows: dict[int, Row] = {}
         self.configurations: dict[int, dict[str, object]] = {}
         self.resumes: list[float] = []
         self._now = 0.0
@@ -89,7 +89,7 @@ class _Reading:
             self._waiting[trial] = train, self._now
 
     def _trial_event(self, event: TrialEvent) -> None:
-        row = self.rows.setdefault(event.trial, _Row())
+        row = self.rows.setdefault(event.trial, Row())
         if isinstance(event, TrialReported):
             self._waited(event, row)
             row.reported(event.epoch, event.metrics[self.objective.name], event.seconds)
@@ -100,7 +100,7 @@ class _Reading:
             row.ended |= isinstance(event, TrialCompleted | TrialDiverged)
             self._left_at[self._worker_of[event.trial]] = event.at
 
-    def _waited(self, report: TrialReported, row: _Row) -> None:
+    def _waited(self, report: TrialReported, row: Row) -> None:
         train, since = self._waiting.pop(report.trial, (None, 0.0))
         if train is None:
             return
@@ -119,10 +119,7 @@ def read_run(run_dir: Path) -> Curves:
     Raises:
         UserError: There is no journal, it is damaged, or no trial has reported anything.
     """
-    header, records = read_journal(run_dir)
-    objective = Objective(header.objective, "min" if header.direction == "min" else "max")
-    reading = _Reading(objective)
-    reading.read(records)
+    header, reading = _read(run_dir)
     rows = {trial: row for trial, row in sorted(reading.rows.items()) if row.values}
     if not any(np.isfinite(row.values).any() for row in rows.values()):
         raise UserError(f"{run_dir}: no trial has reported {header.objective} yet, so there is nothing to simulate on")
@@ -138,7 +135,7 @@ def read_run(run_dir: Path) -> Curves:
         raise UserError(f"{run_dir}: its epochs took no time at all, so there is no budget to simulate")
     return Curves(
         tasks=[header.study],
-        objective=objective,
+        objective=reading.objective,
         value=value,
         seconds=seconds,
         full_seconds=full[None],
@@ -148,6 +145,23 @@ def read_run(run_dir: Path) -> Curves:
         resume_cost=median(reading.resumes) if reading.resumes else 0.0,
         note=f"{cut} of {len(rows)} curves end before their training did: simulated trials end there" if cut else "",
     )
+
+
+def read_rows(run_dir: Path) -> tuple[list[Row], list[float]]:
+    """The trials of a run that reported, and what each that went on from a checkpoint waited for, in seconds.
+
+    Raises:
+        UserError: There is no journal, or it is damaged.
+    """
+    _, reading = _read(run_dir)
+    return [row for row in reading.rows.values() if np.isfinite(row.values).any()], reading.resumes
+
+
+def _read(run_dir: Path) -> tuple[Header, _Reading]:
+    header, records = read_journal(run_dir)
+    reading = _Reading(Objective(header.objective, "min" if header.direction == "min" else "max"))
+    reading.read(records)
+    return header, reading
 
 
 def _rows(run_dir: Path, configurations: list[dict[str, object]]) -> Rows | str:

@@ -5,6 +5,7 @@ from collections.abc import Callable
 
 from orchestrator import specs
 from orchestrator.objective import Objective
+from orchestrator.stoppers.adaptive import Adaptive
 from orchestrator.stoppers.asha import Asha
 from orchestrator.stoppers.asha_stop import AshaStop
 from orchestrator.stoppers.base import Promotion, Stopper, Verdict
@@ -16,6 +17,7 @@ from orchestrator.stoppers.patience import Patience
 
 STOPPERS: dict[str, Callable[..., Stopper]] = {
     "none": Stopper,
+    "adaptive": Adaptive,
     "asha": Asha,
     "asha_stop": AshaStop,
     "halving": Halving,

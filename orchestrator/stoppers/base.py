@@ -1,9 +1,9 @@
 """What every stopper answers. The base class never stops a trial.
 
-A stopper is told facts (`reported`, `diverged`, `withdrawn`) and what was decided (`begun`, `paused`, `resumed`,
-`ended`, `closed`, `adapted`), from which it keeps its own index; asked (`horizon`, `judge`, `promotable`, `finalists`,
-`adaptation`) it changes nothing. So the fold of a journal gives it back as it was, without judging anything a second
-time. Scores are turned: larger is better.
+A stopper is told facts (`staffed`, `reported`, `diverged`, `withdrawn`) and what was decided (`begun`, `paused`,
+`resumed`, `ended`, `closed`, `adapted`), from which it keeps its own index; asked (`horizon`, `judge`, `promotable`,
+`finalists`, `adaptation`) it changes nothing. So the fold of a journal gives it back as it was, without judging
+anything a second time. Scores are turned: larger is better.
 
 The options of a stopper are the keyword-only arguments of its constructor, which raises ValueError with the fix.
 """
@@ -78,6 +78,9 @@ class Stopper:
 
     # Told.
 
+    def staffed(self, workers: int) -> None:
+        """So many workers are there from now on."""
+
     def begun(self, trial: int) -> None:
         pass
 
@@ -100,7 +103,7 @@ class Stopper:
         """The trial was stopped, or reached its end."""
 
     def closed(self) -> None:
-        """No trial will be begun any more."""
+        """No trial will be begun any more; it may be told more than once."""
 
     def adapted(self, settings: Mapping[str, Any]) -> None:
         pass

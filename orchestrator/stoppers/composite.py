@@ -59,6 +59,10 @@ class Composite(Stopper):
 
     # Told.
 
+    def staffed(self, workers: int) -> None:
+        for part in self.parts.values():
+            part.staffed(workers)
+
     def begun(self, trial: int) -> None:
         for part in self.parts.values():
             part.begun(trial)

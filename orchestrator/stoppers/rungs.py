@@ -90,11 +90,15 @@ class Ladder:
         level = self.level.get(trial, 0)
         while level < len(self.rungs) and self.rungs[level].epoch <= epoch:
             rung = self.rungs[level]
-            rung.add(trial, score)
+            rung.add(trial, self.mark(trial, score))
             level += 1
             self.level[trial] = level
             if rung.epoch >= first:
                 self.arrived.add(trial)
+
+    def mark(self, trial: int, score: float) -> float:
+        """What the trial is ranked by at the rung that it has just reached."""
+        return score
 
     def paused(self, trial: int) -> None:
         self.arrived.discard(trial)

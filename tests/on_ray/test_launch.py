@@ -20,6 +20,7 @@ from orchestrator.scheduler.instructions import Pause, Train
 from orchestrator.scheduler.limits import Limits
 from orchestrator.scheduler.scheduler import Scheduler
 from orchestrator.scheduler.state import State
+from orchestrator.scheduler.validation import validate
 from orchestrator.stoppers import make_stopper
 from orchestrator.studies import digits_mlp
 
@@ -87,14 +88,14 @@ def test_the_journal_of_a_real_run(run_study: Launch) -> None:
     folded = State(run.state.objective)
     for record in journalled:
         folded.apply(record)
-        folded.validate()
+        validate(folded)
     pd.testing.assert_frame_equal(leaderboard(folded, header.hyperparameters), run.leaderboard())
 
     study = digits_mlp.study
     again = Scheduler(
         study.objective,
-        make_sampler("random", study.space, 1),
-        make_stopper("asha", 9, study.objective),
+        make_sampler("random", study.space, 1, trials=6),
+        make_stopper("asha", 9, study.objective, trials=6),
         Limits(trials=6),
         max_epochs=9,
         seed=1,

@@ -234,5 +234,5 @@ def test_the_last_round_is_repeated_without_a_limit() -> None:
     life.live(100)
     numbers = [adaptation.settings["round"] for adaptation in life.adaptations.values()]
     assert numbers == list(range(1, len(numbers) + 1)) and len(numbers) > 5
-    assert list(life.adaptations.values())[-1].settings["reach"] == {"x": 0.2}
+    assert list(life.adaptations.values())[-1].settings["reach"] == {"x": 0.3}
     assert list(life.adaptations.values())[2].reason.startswith("round 2 of 2, time 2: near trials ")

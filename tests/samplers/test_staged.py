@@ -97,7 +97,7 @@ def test_the_reason_names_what_is_done_with_each_hyperparameter() -> None:
     life.live(7)
     (adaptation,) = life.adaptations.values()
     best = max(range(6), key=lambda trial: far(life.begun[trial]))
-    assert adaptation.settings["around"][0] == best and adaptation.settings["reach"] == {"rate": 0.2}
+    assert adaptation.settings["around"][0] == best and adaptation.settings["reach"] == {"rate": 0.3}
     start, _, rest = adaptation.reason.partition("; rate ")
     assert start.startswith(f"stage 2 of 5: near trials {best}, ") and start.endswith("the best of 6 that have a score")
     assert "; anew: momentum, batch; at their defaults: layers, activation" in rest

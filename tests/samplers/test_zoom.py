@@ -1,5 +1,6 @@
 """Coarse to fine: the rounds, and that it ends up nearer than random search."""
 
+from statistics import median
 from typing import Any
 
 import pytest
@@ -27,7 +28,7 @@ def test_the_rounds(trials: int | None, options: dict[str, Any], begins: list[in
     plan = ZoomSampler(CUBE, 0, trials, **options).plan
     assert [planned.begins for planned in plan] == begins
     reaches = [planned.reach for planned in plan[1:]]
-    assert reaches[0] == 0.8 and (len(reaches) == 1 or reaches[-1] == pytest.approx(0.2))
+    assert reaches[0] == 0.8 and (len(reaches) == 1 or reaches[-1] == pytest.approx(0.3))
     assert reaches == sorted(reaches, reverse=True)
 
 
@@ -46,13 +47,11 @@ def test_it_ends_up_nearer_than_random_search() -> None:
     def score(configuration: dict[str, Any]) -> float:
         return -sum((value - 0.7) ** 2 for value in configuration.values())
 
-    ahead = 0
-    for seed in range(10):
-        found = {}
-        for name in ("zoom", "random"):
-            found[name] = max(map(score, Life(make_sampler(name, CUBE, seed, 60), score, workers=4).live(60)))
-        ahead += found["zoom"] > found["random"]
-    assert ahead >= 8
+    def found(name: str, seed: int) -> float:
+        return max(map(score, Life(make_sampler(name, CUBE, seed, 60), score, workers=4).live(60)))
+
+    zoom, random = (median(found(name, seed) for seed in range(8)) for name in ("zoom", "random"))
+    assert random < 1.3 * zoom < 0, "at least a third further from the best, which is 0"
 
 
 def test_a_space_with_nothing_to_tune_has_its_one_configuration() -> None:

@@ -17,6 +17,8 @@ from tests.stoppers.play import Play
 MAX = Objective("val", "max")
 TEXTS = [
     *STOPPERS,
+    "adaptive:grace=2",
+    "adaptive+patience:3",
     "asha:grace=1",
     "asha:grace=2,eta=2",
     "asha_stop:grace=3",
@@ -34,6 +36,7 @@ def test_stoppers_by_name() -> None:
     kinds = {name: type(make_stopper(name, 9, MAX)).__name__ for name in STOPPERS}
     assert kinds == {
         "none": "Stopper",
+        "adaptive": "Adaptive",
         "asha": "Asha",
         "asha_stop": "AshaStop",
         "halving": "Halving",
@@ -46,8 +49,8 @@ def test_stoppers_by_name() -> None:
 @pytest.mark.parametrize(
     ("text", "problem"),
     [
-        ("medain", r"use one of asha, asha_stop, .*; did you mean 'median'\?"),
-        ("", "use one of asha, asha_stop, "),
+        ("medain", r"use one of adaptive, asha, asha_stop, .*; did you mean 'median'\?"),
+        ("", "use one of adaptive, asha, asha_stop, "),
         ("asha:eta=1", "eta is 1: use a whole number of at least 2"),
         ("asha:eta=2.5", "eta is 2.5: use a whole number of at least 2"),
         ("asha_stop:grace=0", "grace is 0: use auto, or a whole number of at least 1"),

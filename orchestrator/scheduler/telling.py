@@ -1,0 +1,71 @@
+"""What a stopper and a sampler are told: of trials that could still be judged, and what was decided about them."""
+
+from orchestrator.samplers import Sampler
+from orchestrator.scheduler.events import (
+    Event,
+    TrialCompleted,
+    TrialDiverged,
+    TrialEvent,
+    TrialFailed,
+    TrialReported,
+    WorkerJoined,
+    WorkerLost,
+)
+from orchestrator.scheduler.instructions import Adapt, GiveUp, Pause, Record, Stop, Train
+from orchestrator.scheduler.state import State
+from orchestrator.scheduler.trial import Status
+from orchestrator.stoppers import Stopper
+
+LAST_WORDS = (TrialCompleted, TrialDiverged, TrialFailed)
+
+
+def tell(record: Record, state: State, stopper: Stopper, sampler: Sampler) -> None:
+    """Pass on a fact or a decision that the state has just taken in."""
+    if isinstance(record, TrialEvent):
+        _tell_of_trial(record, state, stopper, sampler)
+    elif not isinstance(record, Event):
+        _tell_decision(record, state, stopper, sampler)
+    elif isinstance(record, WorkerJoined | WorkerLost):
+        stopper.staffed(len(state.workers))
+
+
+def _tell_of_trial(record: TrialEvent, state: State, stopper: Stopper, sampler: Sampler) -> None:
+    trial = state.trials[record.trial]
+    if isinstance(record, TrialReported):
+        if trial.status is Status.RUNNING:
+            score = trial.curve[-1].score
+            stopper.reported(trial.number, record.epoch, score)
+            sampler.reported(trial.number, record.epoch, score)
+        return
+    if not isinstance(record, LAST_WORDS) or trial.status is Status.STOPPED:
+        return
+    match trial.status:
+        case Status.DIVERGED:
+            stopper.diverged(trial.number)
+        case Status.FAILED:
+            stopper.withdrawn(trial.number)
+        case Status.COMPLETED:
+            stopper.ended(trial.number)
+    sampler.ended(trial.number, trial.score)
+
+
+def _tell_decision(record: Record, state: State, stopper: Stopper, sampler: Sampler) -> None:
+    match record:
+        case Train(assignment=assignment) if assignment.begins_trial:
+            stopper.begun(assignment.trial)
+            sampler.begun(assignment.trial, assignment.configuration)
+        case Train():
+            stopper.resumed(record.assignment.trial)
+        case Pause():
+            stopper.paused(record.trial)
+            sampler.paused(record.trial)
+        case Stop():
+            stopper.ended(record.trial)
+            sampler.ended(record.trial, state.trials[record.trial].score)
+        case GiveUp():
+            stopper.withdrawn(record.trial)
+            sampler.ended(record.trial, None)
+        case Adapt(part="stopper"):
+            stopper.adapted(record.settings)
+        case Adapt():
+            sampler.adapted(record.settings)

@@ -1,0 +1,208 @@
+"""What a run will cost, before it is started: a few trials are trained for real, the whole run in virtual time.
+
+Measured, with `launch` on the cluster at hand: PILOTS trials of up to two epochs, some of which pause and go on. From
+its journal come the seconds before a trial's first epoch, those of its first epoch and of a later one, those before a
+paused trial goes on, and those until the workers are ready.
+
+Then the run is simulated RUNS times with its own sampler, stopper and limits, and with as many workers as asked. Each
+run draws the measured trials anew with replacement (the bootstrap), and each of its trials has the costs of one of
+those. How well trials will learn is not known: their curves are power laws, quality - size * epoch**-rate with a little
+noise, of random quality, size and rate. A target is not simulated, for nobody knows when it will be reached. The range
+told is the middle nine tenths of the runs.
+"""
+
+import tempfile
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from statistics import median
+from typing import Any
+
+import numpy as np
+
+from orchestrator.assignment import Assignment
+from orchestrator.backends.simulated import SimulatedBackend
+from orchestrator.draws import Purpose, generator
+from orchestrator.driver import drive
+from orchestrator.errors import RunFailed
+from orchestrator.journal import read_journal
+from orchestrator.objective import Objective
+from orchestrator.run import _find, _make_scheduler, launch
+from orchestrator.scheduler.events import WorkerJoined
+from orchestrator.settings import Settings, resolve
+from orchestrator.simulation.recorded import Row, read_rows
+from orchestrator.study import Study
+
+PILOTS = 4
+RUNS = 20
+RANGE = (0.05, 0.5, 0.95)
+SECONDS_PER_HOUR = 3600.0
+SIZE, RATE, NOISE = (0.2, 1.0), (0.3, 1.2), 0.01
+"""Of learning curves whose quality is evenly spread over [0, 1]."""
+
+
+@dataclass(frozen=True, slots=True)
+class TrialCost:
+    """Of one measured trial, in seconds."""
+
+    start: float
+    first_epoch: float
+    """With the tracing of the graph, where it was traced."""
+    later_epoch: float
+
+
+@dataclass(frozen=True, slots=True)
+class Costs:
+    """What was measured, in seconds."""
+
+    trials: list[TrialCost]
+    resumes: list[float]
+    ready: float
+    """Until the first worker had joined."""
+
+
+@dataclass(frozen=True, slots=True)
+class Expected:
+    """A median and the middle nine tenths."""
+
+    low: float
+    expected: float
+    high: float
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    costs: Costs
+    settings: Settings
+    workers: int
+    makespan: Expected
+    """Seconds."""
+    epochs: Expected
+    cpu_hours: Expected
+    gpu_hours: Expected
+
+
+def plan(study: Study | str | Path = "digits_mlp", **settings: Any) -> Plan:
+    """What a run of the study with these settings of `launch` is going to cost.
+
+    Raises:
+        UserError: As `launch`.
+        RunFailed: The pilot trials failed.
+    """
+    loaded, _ = _find(study)
+    resolved = resolve(loaded.settings, settings)
+    costs = measure(study, resolved)
+    return expected(loaded, resolved, costs)
+
+
+def measure(study: Study | str | Path, settings: Settings) -> Costs:
+    """Train a few trials for real. Half of them pause after their first epoch and go on, so that this is measured."""
+    with tempfile.TemporaryDirectory(prefix="plan-") as folder:
+        run = launch(
+            study,
+            quiet=True,
+            run_dir=str(Path(folder) / "pilot"),
+            trials=PILOTS,
+            epochs=min(2, settings.epochs),
+            sampler="random",
+            stopper="asha:grace=1,eta=2",
+            seed=settings.seed,
+            workers=None,
+            cpus_per_trial=settings.cpus_per_trial,
+            gpus_per_trial=settings.gpus_per_trial,
+            address=settings.address,
+            max_time=None,
+            max_epochs_total=None,
+            gpu_hours=None,
+            target=None,
+        )
+        rows, resumes = read_rows(run.dir)
+        joined = [record.at for record in read_journal(run.dir)[1] if isinstance(record, WorkerJoined)]
+    if not rows:
+        why = run.state.finished.reason if run.state.finished else "no trial ended"
+        raise RunFailed(f"the pilot trials reported nothing, so there is nothing to plan with: {why}")
+    return costs_of(rows, resumes, min(joined, default=0.0))
+
+
+def costs_of(rows: Sequence[Row], resumes: Sequence[float], ready: float) -> Costs:
+    """A trial that was trained for one epoch only gets the ratio of later to first epochs of the others; where nothing
+    went on from a checkpoint, that costs what a start does."""
+    both = [row.seconds[-1] / row.seconds[0] for row in rows if len(row.seconds) > 1 and row.seconds[0] > 0]
+    ratio = median(both) if both else 1.0
+    trials = [
+        TrialCost(row.start_cost, row.seconds[0], row.seconds[-1] if len(row.seconds) > 1 else row.seconds[0] * ratio)
+        for row in rows
+    ]
+    return Costs(trials, list(resumes) or [median(trial.start for trial in trials)], ready)
+
+
+def expected(study: Study, settings: Settings, costs: Costs) -> Plan:
+    """Simulate the run, again and again."""
+    workers = min(settings.workers or 1, settings.trials or settings.workers or 1)
+    makespans, epochs = np.zeros(RUNS), np.zeros(RUNS)
+    for number in range(RUNS):
+        seed = settings.seed + number
+        scheduler = _make_scheduler(study, replace(settings, seed=seed, target=None))
+        imagined = _Imagined(study.objective, costs, seed)
+        backend = SimulatedBackend(imagined.epoch, study.objective, workers, imagined.overhead, scheduler.sampler)
+        drive(scheduler, backend, None)
+        makespans[number] = costs.ready + backend.now
+        epochs[number] = scheduler.state.epochs_trained
+    worker_hours = makespans * workers / SECONDS_PER_HOUR
+    return Plan(
+        costs=costs,
+        settings=settings,
+        workers=workers,
+        makespan=_expected(makespans),
+        epochs=_expected(epochs),
+        cpu_hours=_expected(worker_hours * settings.cpus_per_trial),
+        gpu_hours=_expected(worker_hours * settings.gpus_per_trial),
+    )
+
+
+def _expected(values: "np.ndarray[Any, np.dtype[np.float64]]") -> Expected:
+    return Expected(*map(float, np.quantile(values, RANGE)))
+
+
+@dataclass(frozen=True, slots=True)
+class _Trial:
+    cost: TrialCost
+    quality: float
+    size: float
+    rate: float
+    resume: float
+
+
+class _Imagined:
+    """The trials of one simulated run."""
+
+    def __init__(self, objective: Objective, costs: Costs, seed: int) -> None:
+        self.objective = objective
+        self.costs = costs
+        self.seed = seed
+        drawn = generator(seed, 0, Purpose.PLAN, 1).integers(len(costs.trials), size=len(costs.trials))
+        self.measured = [costs.trials[place] for place in drawn]
+        self._trials: dict[int, _Trial] = {}
+
+    def trial(self, number: int) -> _Trial:
+        if number not in self._trials:
+            draws = generator(self.seed, number, Purpose.PLAN)
+            self._trials[number] = _Trial(
+                cost=self.measured[draws.integers(len(self.measured))],
+                quality=draws.uniform(),
+                size=draws.uniform(*SIZE),
+                rate=draws.uniform(*RATE),
+                resume=self.costs.resumes[draws.integers(len(self.costs.resumes))],
+            )
+        return self._trials[number]
+
+    def epoch(self, assignment: Assignment, epoch: int) -> tuple[dict[str, float], float]:
+        trial = self.trial(assignment.trial)
+        noise = NOISE * generator(self.seed, assignment.trial, Purpose.PLAN, 1 + epoch).standard_normal()
+        score = trial.quality - trial.size * epoch**-trial.rate + noise
+        seconds = trial.cost.first_epoch if epoch == 1 else trial.cost.later_epoch
+        return {self.objective.name: self.objective.turn(score)}, seconds
+
+    def overhead(self, assignment: Assignment) -> float:
+        trial = self.trial(assignment.trial)
+        return trial.resume if assignment.start is not None else trial.cost.start
