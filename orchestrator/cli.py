@@ -17,7 +17,7 @@ INTERRUPTED = 130
 NAMES = {"help_option_names": ["-h", "--help"]}
 LAYOUTS = ("table", "csv", "json", "markdown")
 SAMPLERS = "random, sobol, grid, staged, zoom, optuna:tpe …"
-STOPPERS = "asha, asha_stop, halving, hyperband, median, patience:P, none; A+B for both; asha:eta=4,grace=3 for options"
+STOPPERS = "adaptive, asha, asha_stop, halving, hyperband, median, patience:P, none; asha:eta=4+patience:5 for both"
 CURVES = "An .npz file of curves, or the directory of an earlier run."
 
 
@@ -71,7 +71,7 @@ Examples:
 @click.option("--sampler", metavar="NAME", help=f"How configurations are chosen: {SAMPLERS} [random]")
 @click.option("--points", metavar="N[,NAME=N…]", help="Values of each hyperparameter in a grid, or of some by name [5]")
 @click.option("--repeats", is_flag=True, default=None, help="Configurations may come again, with other seeds.")
-@click.option("--stopper", metavar="NAME", help=f"What ends hopeless trials early: {STOPPERS} [asha]")
+@click.option("--stopper", metavar="NAME", help=f"What ends hopeless trials early: {STOPPERS} [adaptive]")
 @click.option("--seed", type=number, metavar="S", help="The same seed draws the same configurations [0]")
 @click.option("--workers", type=number, metavar="N", help="Train at most so many trials at once [what fits]")
 @click.option("--cpus-per-trial", type=number, metavar="C", help="CPUs for each trial [1]")

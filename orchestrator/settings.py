@@ -28,7 +28,7 @@ class Settings:
     sampler: str = "random"
     points: str | None = None
     repeats: bool = False
-    stopper: str = "asha"
+    stopper: str = "adaptive"
     seed: int = 0
     workers: int | None = None
     cpus_per_trial: float = 1.0
