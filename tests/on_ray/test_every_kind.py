@@ -15,6 +15,7 @@ STUDY = """
 from orchestrator import Choice, Float, Int, Space, Study
 
 def train(configuration, ctx):
+    ctx.restore()
     good = 1 - abs(configuration["rate"] - 0.01) - 0.1 * configuration["layers"]
     for epoch in ctx.epochs:
         ctx.report({"value": good * (1 - 0.5**epoch)})
