@@ -209,8 +209,8 @@ class NarrowingSampler(RandomSampler):
         parts = [
             f"{now.name}{again}: near {trials}, the best of {len(self._ranking)} that have a score",
             ", ".join(map(where, reach)),
-            now.anew and f"anew: {', '.join(now.anew)}",
-            now.at_default and f"at their defaults: {', '.join(now.at_default)}",
+            f"anew: {', '.join(now.anew)}" if now.anew else "",
+            f"at their defaults: {', '.join(now.at_default)}" if now.at_default else "",
             *vicinity.at_bounds(self.space, [{name: one[name] for name in one if name in reach} for one in around]),
         ]
         return "; ".join(part for part in parts if part)

@@ -14,7 +14,8 @@ counted and ignored, and a stopped trial's last words are kept (its reports, its
 
 from enum import StrEnum
 from math import isfinite
-from typing import NamedTuple
+
+import msgspec
 
 from orchestrator.assignment import Assignment, Checkpoint, Configuration
 from orchestrator.scheduler.events import (
@@ -78,7 +79,9 @@ TRANSITIONS: dict[tuple[Status, type], Status] = {
 }
 
 
-class Report(NamedTuple):
+class Report(msgspec.Struct, frozen=True, gc=False):
+    """One epoch. Runs hold millions: they are part of no cycle, so the garbage collector need not look at them."""
+
     epoch: int
     metrics: dict[str, float]
     seconds: float

@@ -1,12 +1,13 @@
 """What a run will cost, before it is started: a few trials are trained for real, the whole run in virtual time.
 
-Measured, with `launch` on the cluster at hand: PILOTS trials of up to two epochs, some of which pause and go on. From
-its journal come the seconds before a trial's first epoch, those of its first epoch and of a later one, those before a
-paused trial goes on, and those until the workers are ready.
+Measured, with `launch` on the cluster at hand: PILOTS trials of up to two epochs on at most two workers, some of which
+pause and go on. From its journal come the seconds before a trial's first epoch, those of its first epoch and of a later
+one, those before a paused trial goes on, and those until the workers are ready. The first trial of a worker pays for
+what later ones find done, so the two kinds are kept apart.
 
 Then the run is simulated RUNS times with its own sampler, stopper and limits, and with as many workers as asked. Each
 run draws the measured trials anew with replacement (the bootstrap), and each of its trials has the costs of one of
-those. How well trials will learn is not known: their curves are power laws, quality - size * epoch**-rate with a little
+those: of a worker's first trial where it is one. How well trials will learn is not known: their curves are power laws, quality - size * epoch**-rate with a little
 noise, of random quality, size and rate. A target is not simulated, for nobody knows when it will be reached. The range
 told is the middle nine tenths of the runs.
 """
@@ -22,6 +23,7 @@ import numpy as np
 
 from orchestrator.assignment import Assignment
 from orchestrator.backends.simulated import SimulatedBackend
+from orchestrator.display import Display
 from orchestrator.draws import Purpose, generator
 from orchestrator.driver import drive
 from orchestrator.errors import RunFailed
@@ -33,7 +35,8 @@ from orchestrator.settings import Settings, resolve
 from orchestrator.simulation.recorded import Row, read_rows
 from orchestrator.study import Study
 
-PILOTS = 4
+PILOTS = 6
+PILOT_WORKERS = 2
 RUNS = 20
 RANGE = (0.05, 0.5, 0.95)
 SECONDS_PER_HOUR = 3600.0
@@ -49,6 +52,8 @@ class TrialCost:
     first_epoch: float
     """With the tracing of the graph, where it was traced."""
     later_epoch: float
+    cold: bool
+    """It was the first of its worker."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -100,14 +105,14 @@ def measure(study: Study | str | Path, settings: Settings) -> Costs:
     with tempfile.TemporaryDirectory(prefix="plan-") as folder:
         run = launch(
             study,
-            quiet=True,
+            display=Display(),
             run_dir=str(Path(folder) / "pilot"),
             trials=PILOTS,
             epochs=min(2, settings.epochs),
             sampler="random",
             stopper="asha:grace=1,eta=2",
             seed=settings.seed,
-            workers=None,
+            workers=min(PILOT_WORKERS, settings.workers or PILOT_WORKERS),
             cpus_per_trial=settings.cpus_per_trial,
             gpus_per_trial=settings.gpus_per_trial,
             address=settings.address,
@@ -130,7 +135,12 @@ def costs_of(rows: Sequence[Row], resumes: Sequence[float], ready: float) -> Cos
     both = [row.seconds[-1] / row.seconds[0] for row in rows if len(row.seconds) > 1 and row.seconds[0] > 0]
     ratio = median(both) if both else 1.0
     trials = [
-        TrialCost(row.start_cost, row.seconds[0], row.seconds[-1] if len(row.seconds) > 1 else row.seconds[0] * ratio)
+        TrialCost(
+            start=row.start_cost,
+            first_epoch=row.seconds[0],
+            later_epoch=row.seconds[-1] if len(row.seconds) > 1 else row.seconds[0] * ratio,
+            cold=row.cold,
+        )
         for row in rows
     ]
     return Costs(trials, list(resumes) or [median(trial.start for trial in trials)], ready)
@@ -143,7 +153,7 @@ def expected(study: Study, settings: Settings, costs: Costs) -> Plan:
     for number in range(RUNS):
         seed = settings.seed + number
         scheduler = _make_scheduler(study, replace(settings, seed=seed, target=None))
-        imagined = _Imagined(study.objective, costs, seed)
+        imagined = _Imagined(study.objective, costs, seed, workers)
         backend = SimulatedBackend(imagined.epoch, study.objective, workers, imagined.overhead, scheduler.sampler)
         drive(scheduler, backend, None)
         makespans[number] = costs.ready + backend.now
@@ -176,19 +186,22 @@ class _Trial:
 class _Imagined:
     """The trials of one simulated run."""
 
-    def __init__(self, objective: Objective, costs: Costs, seed: int) -> None:
+    def __init__(self, objective: Objective, costs: Costs, seed: int, workers: int) -> None:
         self.objective = objective
         self.costs = costs
         self.seed = seed
-        drawn = generator(seed, 0, Purpose.PLAN, 1).integers(len(costs.trials), size=len(costs.trials))
-        self.measured = [costs.trials[place] for place in drawn]
+        self.workers = workers
+        draws = generator(seed, 0, Purpose.PLAN, 1)
+        kinds = ([one for one in costs.trials if one.cold is cold] or costs.trials for cold in (False, True))
+        self.warm, self.cold = ([kind[place] for place in draws.integers(len(kind), size=len(kind))] for kind in kinds)
         self._trials: dict[int, _Trial] = {}
 
     def trial(self, number: int) -> _Trial:
         if number not in self._trials:
             draws = generator(self.seed, number, Purpose.PLAN)
+            measured = self.cold if number < self.workers else self.warm
             self._trials[number] = _Trial(
-                cost=self.measured[draws.integers(len(self.measured))],
+                cost=measured[draws.integers(len(measured))],
                 quality=draws.uniform(),
                 size=draws.uniform(*SIZE),
                 rate=draws.uniform(*RATE),

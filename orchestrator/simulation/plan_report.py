@@ -9,7 +9,7 @@ from orchestrator.simulation.plan import RUNS, Costs, Expected, Plan
 
 ASSUMED = (
     f"The range is the middle nine tenths of {RUNS} simulated runs.\n"
-    "Assumed: starts, epochs and resumes cost there what they cost here; learning curves are power laws of random "
+    "Assumed: starts, epochs and resumes cost there what they cost here; learning curves are power laws of random\n"
     "quality and speed."
 )
 
@@ -26,7 +26,7 @@ def plan_text(plan: Plan) -> str:
     columns = dict(zip(("from", "expected", "to"), map(list, zip(*rows.values(), strict=True)), strict=True))
     trials = "Trials" if settings.trials is None else f"{settings.trials:,} trials"
     lines = [
-        f"Measured on {len(costs.trials)} trials: {_measured(costs)}.",
+        f"Measured on {len(costs.trials)} trials, medians: {_measured(costs)}.",
         f"{trials} of up to {settings.epochs} epochs on {plan.workers:,} workers, {_how(plan)}:",
         "",
         *tables.aligned({"": list(rows), **columns}, set(columns)),
@@ -64,8 +64,10 @@ def _cells(expected: Expected, shown: Callable[[float], str]) -> tuple[str, ...]
 
 
 def _measured(costs: Costs) -> str:
+    warm = [trial for trial in costs.trials if not trial.cold] or costs.trials
+
     def middle(name: str) -> str:
-        return f"{median(getattr(trial, name) for trial in costs.trials):.2g} s"
+        return f"{median(getattr(trial, name) for trial in warm):.2g} s"
 
     return (
         f"workers ready after {costs.ready:.2g} s, {middle('start')} to start a trial, {middle('first_epoch')} for its "

@@ -43,6 +43,8 @@ class Row:
         self.values: list[float] = []
         self.seconds: list[float] = []
         self.start_cost = 0.0
+        self.cold = False
+        """It was the first trial of its worker."""
         self.ended = False
         """By itself or at the last epoch, so that there is nothing more to know."""
 
@@ -66,6 +68,7 @@ class _Reading:
         self._waiting: dict[int, tuple[Train, float]] = {}
         """Trials that are to begin or to go on, and since when; until their first report."""
         self._worker_of: dict[int, int] = {}
+        self._warm: set[int] = set()
         self._left_at: dict[int, float] = {}
         """When each worker last got rid of a trial."""
         self._last_at: dict[int, float] = {}
@@ -83,6 +86,9 @@ class _Reading:
         assignment = train.assignment
         trial = assignment.trial
         self.configurations.setdefault(trial, assignment.configuration)
+        if train.worker not in self._warm:
+            self._warm.add(train.worker)
+            self.rows.setdefault(trial, Row()).cold = True
         self._worker_of[trial] = train.worker
         self._last_at[trial] = self._now
         if assignment.after_epoch == 0 or assignment.start is not None:

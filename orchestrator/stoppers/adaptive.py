@@ -13,9 +13,10 @@ pass; where it tells well, they stood at the top, and only a third do. What a ru
   but at least 1/3 and at most 1. Until four have reached the rung above, it is FIRST (1/2).
 - The best four of the first rung may always go on: probes, from which the first shares are learned.
 - With several workers nothing else leaves the first rung before as many trials have reached it as there are workers,
-  so that these are compared with each other; not once no trial will begin any more.
+  so that these are compared with each other.
 - With MANY (8) workers or more the share is 1/3 where it is not learned yet, and the best of a rung may always go on:
   new trials are plenty then, and time is short.
+- Once no trial will begin any more, the first rung waits for nobody, and the best of every rung may go on.
 - A free worker takes the promotable trial of the highest rung, and of these the best.
 - A diverged trial counts once, as worst, at the next rung it would have reached, max epochs among them, and so takes
   the place of a worse one there.
@@ -137,7 +138,7 @@ class Adaptive(Asha):
 
     def _top(self, rung: Rung) -> int:
         share = self.learned[rung.epoch][0] if rung.epoch in self.learned else self._first_share
-        return max(floor(share * len(rung.entries) + 1e-9), self.workers >= MANY)
+        return max(floor(share * len(rung.entries) + 1e-9), self.is_closed or self.workers >= MANY)
 
     @property
     def _first_share(self) -> float:

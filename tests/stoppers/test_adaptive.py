@@ -83,6 +83,14 @@ def test_once_no_trial_will_begin_nobody_is_waited_for() -> None:
     assert stopper.all() == [1]
 
 
+def test_once_no_trial_will_begin_the_best_of_every_rung_goes_on() -> None:
+    stopper = after(0.1, 0.2, probes=1)
+    stopper.on_to(1, 2, 0.5)
+    assert stopper.all() == []
+    stopper.closed()
+    assert stopper.all() == [1], "the only one at epoch 2; of the two at epoch 1 the best has gone on"
+
+
 def test_with_many_workers_the_best_of_a_higher_rung_goes_on_at_once() -> None:
     few, many = (after(*[0.1] * 8, probes=1, workers=workers) for workers in (7, 8))
     for stopper in (few, many):
