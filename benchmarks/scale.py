@@ -2,22 +2,23 @@
 
 The scheduler, sampler, stopper, driver and virtual time of the product; the curves are made up from (seed, trial), and
 no journal is written. Printed for each number of trials: seconds, CPU time for each event that was handled (all of it:
-sampler, scheduler, stopper, virtual time), and the peak of the process' memory. The target is under ten minutes and 4 GB
-for a million trials, and a cost of an event that less than doubles from a thousand trials to a million.
+sampler, scheduler, stopper, virtual time), and the peak of the process' memory. The target is under ten minutes and
+4 GB for a million trials, and a cost of an event that less than doubles from a thousand trials to a million.
 
 Smaller runs get fewer workers, at least a hundred trials for each: most of the events of a thousand trials on ten
 thousand workers would be workers that join and find nothing to do, which costs next to nothing.
 
-    python benchmarks/scale.py [--trials 1000 10000 100000 1000000] [--workers 10000] [--stopper asha:grace=1] [--profile]
+    python benchmarks/scale.py [--trials 1000 10000 100000 1000000] [--workers 10000] [--stopper asha:grace=1]
+                               [--profile]
 """
 
 import argparse
 import cProfile
-import gc
 import multiprocessing
 import pstats
 import resource
 import time
+from collections.abc import Sequence
 from math import log10
 
 from orchestrator.assignment import Assignment
@@ -25,6 +26,7 @@ from orchestrator.backends.simulated import SimulatedBackend
 from orchestrator.driver import drive
 from orchestrator.objective import Objective
 from orchestrator.samplers import make_sampler
+from orchestrator.scheduler.events import Event
 from orchestrator.scheduler.limits import Limits
 from orchestrator.scheduler.scheduler import Scheduler
 from orchestrator.scheduler.trial import Status
@@ -51,7 +53,7 @@ def curve(assignment: Assignment, epoch: int) -> tuple[dict[str, float], float]:
 class Counting(SimulatedBackend):
     events = 0
 
-    def wait(self):  # type: ignore[no-untyped-def]
+    def wait(self) -> Sequence[Event]:
         self.events += 1
         return super().wait()
 

@@ -113,8 +113,9 @@ def _loaded(path: Path) -> dict[str, NDArray[Any]]:
         with path.open("rb") as file:
             if file.read(4) != b"PK\x03\x04":
                 raise UserError(f"{path}: not an .npz file (see 'simulate --help' for what it must hold)")
-        with np.load(path, allow_pickle=False) as archive:
-            return {name: archive[name] for name in archive.files}
+            file.seek(0)
+            with np.load(file, allow_pickle=False) as archive:
+                return {name: archive[name] for name in archive.files}
     except OSError as error:
         raise UserError(f"{path}: cannot be read ({error.strerror or error})") from None
     except (BadZipFile, ValueError, EOFError, KeyError, NotImplementedError) as error:

@@ -7,9 +7,9 @@ what later ones find done, so the two kinds are kept apart.
 
 Then the run is simulated RUNS times with its own sampler, stopper and limits, and with as many workers as asked. Each
 run draws the measured trials anew with replacement (the bootstrap), and each of its trials has the costs of one of
-those: of a worker's first trial where it is one. How well trials will learn is not known: their curves are power laws, quality - size * epoch**-rate with a little
-noise, of random quality, size and rate. A target is not simulated, for nobody knows when it will be reached. The range
-told is the middle nine tenths of the runs.
+those: of a worker's first trial where it is one. How well trials will learn is not known: their curves are power laws,
+quality - size * epoch**-rate with a little noise, of random quality, size and rate. A target is not simulated, for
+nobody knows when it will be reached. The range told is the middle nine tenths of the runs.
 """
 
 import tempfile

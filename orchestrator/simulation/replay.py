@@ -13,7 +13,7 @@ from orchestrator.driver import drive
 from orchestrator.errors import UserError
 from orchestrator.samplers import Sampler, make_sampler
 from orchestrator.scheduler.events import TrialReported
-from orchestrator.scheduler.instructions import EndRun, Record, Stop
+from orchestrator.scheduler.instructions import EndRun, Record, Stop, Train
 from orchestrator.scheduler.limits import Limits
 from orchestrator.scheduler.scheduler import Scheduler
 from orchestrator.scheduler.state import State
@@ -64,6 +64,7 @@ class Replay:
     stopper: str
     workers: int
     started: int
+    """Before the budget was spent."""
     stopped: int
     """By the stopper: before their last epoch, or still paused when the run ended."""
     completed: int
@@ -94,7 +95,7 @@ def replay(curves: Curves, task: int, seed: int, choices: Choices) -> Replay:
     scheduler = Scheduler(curves.objective, sampler, stopper, limits, max_epochs=curves.epochs, seed=seed)
     trained = _Trained(curves, task, choices)
     backend = SimulatedBackend(trained.epoch, curves.objective, choices.workers, trained.overhead, sampler)
-    watched = _Watched(scheduler.state)
+    watched = _Watched(scheduler.state, budget)
     drive(scheduler, backend, None, watched.watch)
     makespan = min(backend.now, budget)
     cost = min(backend.busy_seconds, choices.workers * makespan)
@@ -103,7 +104,7 @@ def replay(curves: Curves, task: int, seed: int, choices: Choices) -> Replay:
         seed=seed,
         stopper=choices.stopper,
         workers=choices.workers,
-        started=len(scheduler.state.trials),
+        started=watched.started,
         stopped=watched.stopped,
         completed=scheduler.state.count(Status.COMPLETED),
         epochs=scheduler.state.epochs_trained,
@@ -155,7 +156,9 @@ class _Watched:
     """What the state of a run does not keep."""
 
     state: State
+    budget: float
     best: float | None = None
+    started: int = 0
     stopped: int = 0
     trace: list[tuple[float, int, int, float]] = field(default_factory=list)
 
@@ -165,6 +168,8 @@ class _Watched:
             match record:
                 case TrialReported():
                     self._reported(record)
+                case Train(assignment=assignment) if assignment.begins_trial and self.state.now < self.budget:
+                    self.started += 1
                 case EndRun():
                     ending = True
                 case Stop() if record.worker is None or not ending:

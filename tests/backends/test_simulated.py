@@ -16,9 +16,9 @@ from orchestrator.driver import drive
 from orchestrator.scheduler.events import TrialReported
 from orchestrator.scheduler.instructions import Pause, Record, Train
 from orchestrator.scheduler.validation import validate
-from tests.scheduler.support import Brain, checkpoint, dump, finish, started, time_reached, wake_at
+from tests.scheduler.support import Brain, Numbers, checkpoint, dump, finish, started, time_reached, wake_at
 
-Curve = Callable[[Assignment, int], tuple[Mapping[str, float], float]]
+Curve = Callable[[Assignment, int], tuple[Mapping[str, float], float] | None]
 
 
 def quality(number: int) -> float:
@@ -141,6 +141,52 @@ def test_a_value_that_is_no_number_ends_the_trial(value: float) -> None:
     assert (trial.status, trial.epoch, trial.score) == ("diverged", 1, None), "the epoch itself is not reported"
     assert run.backend.now == 2.0, "but takes its time"
     assert run.brain.state.finished == finish("failed", reason="1 diverged")
+
+
+def test_a_worker_has_one_event_ahead_of_it() -> None:
+    asked: list[int] = []
+
+    def curve(assignment: Assignment, epoch: int) -> tuple[dict[str, float], float]:
+        asked.append(epoch)
+        return {"val": 0.5}, 1.0
+
+    brain = Brain("none", trials=1, epochs=1000)
+    backend = SimulatedBackend(curve, brain.state.objective, workers=1)
+    for _ in range(5):
+        for event in backend.wait():
+            backend.carry_out(brain.handle(event))
+    assert backend.now == 3.0 and asked == [1, 2, 3, 4], "started, joined, three reports, and the next on the way"
+
+
+def test_what_comes_before_the_first_epoch() -> None:
+    """Of a new trial 5 seconds, of one that goes on from a checkpoint 2, of one that is in memory nothing."""
+    brain = Brain("asha:grace=1,eta=2", trials=12, epochs=9)
+    backend = SimulatedBackend(
+        rising, brain.state.objective, workers=1, overhead=lambda assignment: 2.0 if assignment.start else 5.0
+    )
+    records: list[Record] = []
+    drive(brain, backend, None, records.extend)
+    resumed = sum(isinstance(record, Train) and record.assignment.start is not None for record in records)
+    assert resumed > 0
+    assert backend.now == backend.busy_seconds == 12 * 5.0 + resumed * 2.0 + brain.state.epochs_trained
+
+
+def test_training_may_end_by_itself() -> None:
+    run = Run("none", lambda assignment, epoch: ({"val": 0.5}, 1.0) if epoch < 4 else None, 1, {"trials": 2})
+    assert [(trial.status, trial.epoch, trial.reason) for trial in run.brain.state.trials] == [
+        ("completed", 3, "reached epoch 3")
+    ] * 2
+
+
+def test_a_slow_sampler_is_asked_at_once() -> None:
+    class Slow(Numbers):
+        slow = True
+
+    brain = Brain("none", trials=None, epochs=2)
+    brain.sampler = Slow(until=5)
+    drive(brain, SimulatedBackend(rising, brain.state.objective, 2, sampler=brain.sampler), None)
+    assert [trial.configuration["number"] for trial in brain.state.trials] == [0, 1, 2, 3, 4]
+    assert brain.state.finished == finish("done", reason="there are 5 numbers")
 
 
 def test_smaller_is_better_where_the_study_says_so() -> None:

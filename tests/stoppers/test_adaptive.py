@@ -15,10 +15,9 @@ MAX = Objective("val", "max")
 class Scripted(Adaptive):
     """Told of whole steps, as the scheduler tells it: 16 epochs, so rungs 1, 2, 4, 8."""
 
-    def __init__(self, max_epochs: int = 16, workers: int = 1, probes: int = 4, **options: int) -> None:
+    def __init__(self, max_epochs: int = 16, compared: int = 0, **options: int) -> None:
         super().__init__(max_epochs, MAX, **options)
-        self.staffed(workers)
-        self.probes_left = probes
+        self.compared = compared
 
     def arrive(self, trial: int, score: float, epoch: int = 1) -> None:
         self.reported(trial, epoch, score)
@@ -57,58 +56,54 @@ def test_rungs_double() -> None:
 
 
 @pytest.mark.parametrize(
-    ("scores", "options", "promoted"),
+    ("scores", "promoted"),
     [
-        pytest.param([0.5], {"probes": 0}, [], id="half of one is none"),
-        pytest.param([0.5, 0.6], {"probes": 0}, [1], id="half, where nothing is learned"),
-        pytest.param([0.5, 0.5], {"probes": 0}, [0], id="the earlier arrival wins a tie"),
-        pytest.param([0.1, 0.4, 0.3, 0.2, 0.0], {"probes": 0}, [1, 2], id="rounded down"),
-        pytest.param([0.5], {}, [0], id="a probe goes on at once"),
-        pytest.param([0.1, 0.2, 0.3, 0.4, 0.5], {}, [4, 3, 2, 1], id="four of them, the best first"),
-        pytest.param([0.1, 0.2, 0.3], {"probes": 0, "workers": 4}, [], id="four workers: nothing before four came"),
-        pytest.param([0.1, 0.2, 0.3], {"workers": 4}, [2, 1, 0], id="but probes"),
-        pytest.param([0.1, 0.2, 0.3, 0.4], {"probes": 0, "workers": 4}, [3, 2], id="then half"),
-        pytest.param([0.1] * 8, {"probes": 0, "workers": 8}, [0, 1], id="many workers: a third of eight"),
-        pytest.param([0.1] * 7, {"probes": 0, "workers": 8}, [], id="many workers: nothing before eight came"),
+        pytest.param([0.5], [0], id="the best may always go on"),
+        pytest.param([0.5, 0.6], [1], id="also of two"),
+        pytest.param([0.5, 0.5], [0], id="the earlier arrival wins a tie"),
+        pytest.param([0.1, 0.4, 0.3, 0.2, 0.0], [1], id="a third, rounded down"),
+        pytest.param([0.1, 0.4, 0.3, 0.2, 0.0, 0.5], [5, 1], id="a third"),
     ],
 )
-def test_who_goes_on_from_the_first_rung(scores: list[float], options: dict[str, int], promoted: list[int]) -> None:
-    assert after(*scores, **options).all() == promoted
+def test_who_goes_on_where_nothing_is_learned(scores: list[float], promoted: list[int]) -> None:
+    assert after(*scores).all() == promoted
+
+
+def test_twenty_are_compared_before_one_leaves_the_first_rung() -> None:
+    stopper = Scripted(compared=20)
+    for trial in range(20):
+        assert stopper.all() == []
+        stopper.arrive(trial, -trial)
+    assert stopper.all() == [0, 1, 2, 3, 4, 5]
+
+
+def test_with_more_workers_as_many_are() -> None:
+    stopper = after(*[0.1] * 20, compared=20)
+    stopper.staffed(22)
+    stopper.staffed(3)
+    assert stopper.all() == []
+    stopper.arrive(20, 0.1)
+    stopper.diverged(21)
+    assert stopper.all() == [0, 1, 2, 3, 4, 5, 6], "what diverged has arrived too"
 
 
 def test_once_no_trial_will_begin_nobody_is_waited_for() -> None:
-    stopper = after(0.1, 0.2, probes=0, workers=4)
+    stopper = after(0.1, 0.2, 0.3, compared=20)
     assert stopper.all() == []
     stopper.closed()
-    assert stopper.all() == [1]
+    stopper.staffed(5)
+    assert stopper.all() == [2]
 
 
-def test_once_no_trial_will_begin_the_best_of_every_rung_goes_on() -> None:
-    stopper = after(0.1, 0.2, probes=1)
+def test_the_best_of_a_higher_rung_goes_on_though_the_first_one_waits() -> None:
+    stopper = after(0.1, 0.2)
     stopper.on_to(1, 2, 0.5)
-    assert stopper.all() == []
-    stopper.closed()
-    assert stopper.all() == [1], "the only one at epoch 2; of the two at epoch 1 the best has gone on"
-
-
-def test_with_many_workers_the_best_of_a_higher_rung_goes_on_at_once() -> None:
-    few, many = (after(*[0.1] * 8, probes=1, workers=workers) for workers in (7, 8))
-    for stopper in (few, many):
-        stopper.on_to(0, 2, 0.5)
-    assert 0 in many.all() and 0 not in few.all()
-
-
-def test_probes_are_counted_when_they_leave() -> None:
-    stopper = after(0.1, 0.2, probes=1, workers=4)
+    stopper.compared = 20
     assert stopper.all() == [1]
-    stopper.resumed(1)
-    assert stopper.all() == [] and stopper.probes_left == 0
-    stopper.resumed(1)
-    assert stopper.probes_left == 0, "a lost probe that begins anew is the same one"
 
 
 def test_a_trial_is_ranked_by_score_and_slope() -> None:
-    stopper = after(0.5, 0.1, probes=2)
+    stopper = after(0.5, 0.1)
     stopper.on_to(0, 2, 0.6)
     stopper.on_to(1, 2, 0.5)
     marks = [-entry[0] for entry in stopper.ladder.rungs[1].entries]
@@ -121,62 +116,66 @@ def test_a_jump_has_no_slope() -> None:
     assert [[-entry[0] for entry in rung.entries] for rung in stopper.ladder.rungs] == [[0.5], [0.5], [0.5], [], []]
 
 
-def learned_from(ranks_below: list[int], count: int = 12) -> Scripted:
+def learned_from(ranks_below: list[int], count: int = 40) -> Scripted:
     """`count` trials at epoch 1, trial n at rank n + 1; those of the given ranks went on, the best above first."""
-    stopper = after(*[-float(trial) for trial in range(count)], probes=count)
+    stopper = after(*[-float(trial) for trial in range(count)])
     for place, rank in enumerate(ranks_below):
-        stopper.on_to(rank - 1, 2, 100.0 - 10 * place)
-    stopper.probes_left = 0
+        stopper.on_to(rank - 1, 2, 1000.0 - 10 * place)
     return stopper
+
+
+def first_ranks(*best: int, others: int) -> list[int]:
+    return [*best, *(rank for rank in range(1, others + 1) if rank not in best)]
 
 
 @pytest.mark.parametrize(
     ("ranks", "top"),
     [
-        pytest.param([1, 2, 3], 6, id="three above are too few: half"),
-        pytest.param([1, 2, 3, 4], 4, id="the best above was the best here: a third, which is the least"),
-        pytest.param([4, 1, 2, 3], 6, id="it was the fourth: 1.5 * 4"),
-        pytest.param([7, 1, 2, 3], 10, id="the seventh: 10.5, rounded down"),
-        pytest.param([12, 1, 2, 3], 12, id="the last: everybody"),
-        pytest.param([1, 12, 3, 4, 5, 6, 7], 4, id="of seven above, one is looked at"),
-        pytest.param([1, 12, 3, 4, 5, 6, 7, 8], 12, id="of eight, two"),
+        pytest.param(first_ranks(20, others=8), 13, id="nine above are too few: a third"),
+        pytest.param(first_ranks(1, 2, others=10), 13, id="the best above were the best here: a third, the least"),
+        pytest.param(first_ranks(12, 3, others=9), 18, id="the deeper of two was the twelfth: 1.5 * 12"),
+        pytest.param(first_ranks(3, 15, others=9), 22, id="or the fifteenth: 22.5, rounded down"),
+        pytest.param(first_ranks(3, 4, 40, others=8), 13, id="a third one does not count among eleven"),
+        pytest.param(first_ranks(40, 1, others=9), 40, id="it was the last: everybody"),
     ],
 )
 def test_what_a_rung_learns_from_the_one_above(ranks: list[int], top: int) -> None:
-    stopper = learned_from(ranks)
     waiting = [trial for trial in range(top) if trial + 1 not in ranks]
-    assert [trial for trial in stopper.all() if trial + 1 not in ranks] == waiting
+    assert [p.trial for p in learned_from(ranks).promotable() if p.to_epoch == 2] == waiting
 
 
 def test_the_reason_tells_what_was_learned() -> None:
-    (promotion, *_) = [p for p in learned_from([4, 1, 2, 3]).promotable() if p.trial == 4]
+    promotion = next(p for p in learned_from(first_ranks(12, 3, others=9)).promotable() if p.trial == 14)
     assert promotion.reason == (
-        "promoted: epoch 1, rank 5 of 12, within the top 6: the best of 4 at epoch 2 stood at rank 4 or better here"
+        "promoted: epoch 1, rank 15 of 40, within the top 18: "
+        "the best 2 of 10 at epoch 2 stood at rank 12 or better here"
     )
-    assert next(after(0.5).promotable()).reason == "promoted: epoch 1, rank 1 of 1, a probe"
+    assert next(after(0.5).promotable()).reason == (
+        "promoted: epoch 1, rank 1 of 1, within the top 1: nothing is learned here yet"
+    )
 
 
 def test_the_end_is_the_rung_above_the_last_one() -> None:
-    stopper = after(0.1, 0.2, 0.3, 0.4, 0.5, max_epochs=2, probes=4)
-    for trial in (1, 2, 3, 4):
-        stopper.on_to(trial, 2, 1.0 - trial / 10)
+    stopper = after(*[-float(trial) for trial in range(20)], max_epochs=2)
+    for place, trial in enumerate([9, *range(9)]):
+        stopper.on_to(trial, 2, 10.0 - place)
         stopper.ended(trial)
-    assert stopper.all() == [0], "the best at the end was the last but one here"
+    assert stopper.all() == [10, 11, 12, 13, 14], "the best at the end was the tenth here"
 
 
 def test_a_diverged_trial_takes_a_place_and_never_goes_on() -> None:
-    stopper = after(0.5, 0.6, probes=0)
-    stopper.diverged(2)
-    assert [entry[0] for entry in stopper.ladder.rungs[0].entries] == [-0.6, -0.5, inf]
-    stopper.diverged(3)
-    assert stopper.all() == [1, 0], "half of four"
+    stopper = after(0.5, 0.6)
+    for trial in range(2, 6):
+        stopper.diverged(trial)
+    assert [entry[0] for entry in stopper.ladder.rungs[0].entries] == [-0.6, -0.5, inf, inf, inf, inf]
+    assert stopper.all() == [1, 0], "a third of six"
 
 
 def test_a_failed_trial_counts_nowhere_any_more() -> None:
-    stopper = learned_from([12, 1, 2, 3])
-    assert stopper.all() == [11, 0, *range(3, 11)]
-    stopper.withdrawn(11)
-    assert stopper.all() == [0, 3, 4], "three are left above: half of them, and half of the eleven below"
+    stopper = learned_from(first_ranks(40, 1, others=9))
+    assert len([p for p in stopper.promotable() if p.to_epoch == 2]) == 30
+    stopper.withdrawn(39)
+    assert [p.trial for p in stopper.promotable() if p.to_epoch == 2] == [9, 10, 11, 12], "nine are left above"
 
 
 @settings(max_examples=50, deadline=None)
@@ -186,7 +185,8 @@ def test_a_failed_trial_counts_nowhere_any_more() -> None:
 )
 def test_a_share_is_what_it_would_be_if_it_were_learned_anew(steps: list[tuple[int, float]], workers: int) -> None:
     """Trials go on, diverge and fail in any order."""
-    stopper = Scripted(max_epochs=9, workers=workers)
+    stopper = Scripted(max_epochs=9, compared=3)
+    stopper.staffed(workers)
     born = 0
     for kind, score in steps:
         ready = [(p.trial, p.to_epoch) for p in stopper.promotable()]
