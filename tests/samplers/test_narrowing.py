@@ -61,7 +61,7 @@ def test_configurations_are_new_allowed_and_come_again_when_told_again(
 
 def after(reports: list[tuple[int, float]], ended: dict[int, float | None], trials: int = 8) -> NarrowingSampler:
     """A sampler whose second round is about to begin; trial t has x = t / 10."""
-    sampler = ZoomSampler(LINE, 0, 40)
+    sampler = ZoomSampler(LINE, 0, 40, first=8)
     for trial in range(trials):
         sampler.begun(trial, {"x": trial / 10})
     for trial, score in reports:
@@ -103,7 +103,7 @@ def test_nothing_changes_before_there_is_a_reason_to() -> None:
 
 def test_a_round_that_knows_nothing_goes_by_the_one_before() -> None:
     sampler = after([], {})
-    assert sampler.configuration(8) == ZoomSampler(LINE, 0, 40).configuration(8)
+    assert sampler.configuration(8) == ZoomSampler(LINE, 0, 40, first=8).configuration(8)
 
 
 def test_near_is_within_reach_of_the_best_few_the_first_most_often() -> None:
@@ -126,7 +126,7 @@ def test_near_is_within_reach_of_the_best_few_the_first_most_often() -> None:
     ],
 )
 def test_a_best_value_at_the_edge_of_the_box_moves_the_box(best: float, reach: float) -> None:
-    sampler = ZoomSampler(LINE, 0, 40, rounds=2)
+    sampler = ZoomSampler(LINE, 0, 40, first=8, rounds=2)
     sampler.plan = [Round(0, "first", 1.0), Round(8, "second", 0.3), Round(24, "third", 0.2)]
     for trial in range(25):
         sampler.begun(trial, {"x": 0.5 if trial < 24 else best})
@@ -168,7 +168,7 @@ def test_what_is_inactive_in_the_best_trial_is_drawn_anew_and_a_choice_by_its_sh
 
 
 def test_the_reason_has_the_numbers() -> None:
-    sampler = ZoomSampler(SPACE, 0, 40)
+    sampler = ZoomSampler(SPACE, 0, 40, first=8)
     for trial in range(8):
         optimizer = {"optimizer": "adam"} if trial else {"optimizer": "sgd", "momentum": 0.9}
         sampler.begun(trial, {"rate": 0.01, **optimizer, "units": 64, "layers": 3, "classes": 10})
@@ -206,7 +206,7 @@ def test_a_constraint_that_fails_or_allows_nothing_ends_it_in_words(kind: type[N
 def test_start_configurations_are_told_as_any_other(kind: type[NarrowingSampler]) -> None:
     sampler = kind(SPACE, 0, 20)
     mine = {"rate": 0.05, "optimizer": "adam", "units": 32, "layers": 1, "classes": 10}
-    for trial in range(12):
+    for trial in range(18):
         configuration = mine if trial == 0 else sampler.configuration(trial)
         sampler.begun(trial, configuration)
         sampler.reported(trial, 1, float(trial == 0))
@@ -230,7 +230,7 @@ def test_a_scheduler_that_folds_a_run_has_the_same_sampler(name: str) -> None:
 
 
 def test_the_last_round_is_repeated_without_a_limit() -> None:
-    life = Life(ZoomSampler(LINE, 0, rounds=2), lambda configuration: -abs(configuration["x"] - 0.3))
+    life = Life(ZoomSampler(LINE, 0, first=3, rounds=2), lambda configuration: -abs(configuration["x"] - 0.3))
     life.live(100)
     numbers = [adaptation.settings["round"] for adaptation in life.adaptations.values()]
     assert numbers == list(range(1, len(numbers) + 1)) and len(numbers) > 5

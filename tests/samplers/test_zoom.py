@@ -16,11 +16,12 @@ CUBE = Space({f"x{place}": Float(0, 1) for place in range(5)})
 @pytest.mark.parametrize(
     ("trials", "options", "begins"),
     [
-        (60, {}, [0, 12, 21, 31, 40, 50]),
-        (60, {"rounds": 2}, [0, 12, 36]),
-        (None, {"rounds": 2}, [0, 10, 29]),
-        (5, {}, [0, 1]),
-        (1, {}, [0, 1]),
+        (60, {"first": 12}, [0, 12, 21, 31, 40, 50]),
+        (60, {"rounds": 2}, [0, 16, 38]),
+        (None, {"first": 10, "rounds": 2}, [0, 10, 29]),
+        (16, {}, [0, 16]),
+        (5, {}, [0, 16]),
+        (1, {}, [0, 16]),
         (1000, {}, [0, *(200 + place * 800 // 20 for place in range(20))]),
     ],
 )
@@ -32,15 +33,16 @@ def test_the_rounds(trials: int | None, options: dict[str, Any], begins: list[in
     assert reaches == sorted(reaches, reverse=True)
 
 
-@pytest.mark.parametrize("rounds", [0, -1, 1.5, True, "many"])
-def test_rounds_that_make_no_sense_are_refused(rounds: Any) -> None:
-    with pytest.raises(ValueError, match=r"rounds is .*: use a whole number of at least 1"):
-        ZoomSampler(CUBE, 0, rounds=rounds)
+@pytest.mark.parametrize("option", ["first", "rounds"])
+@pytest.mark.parametrize("number", [0, -1, 1.5, True, "many"])
+def test_numbers_that_make_no_sense_are_refused(option: str, number: Any) -> None:
+    with pytest.raises(ValueError, match=rf"{option} is .*: use a whole number of at least 1"):
+        ZoomSampler(CUBE, 0, **{option: number})
 
 
 def test_the_first_round_is_random_search() -> None:
     zoom, random = (make_sampler(name, CUBE, 3, 60) for name in ("zoom", "random"))
-    assert [zoom.configuration(trial) for trial in range(12)] == [random.configuration(trial) for trial in range(12)]
+    assert [zoom.configuration(trial) for trial in range(16)] == [random.configuration(trial) for trial in range(16)]
 
 
 def test_it_ends_up_nearer_than_random_search() -> None:
