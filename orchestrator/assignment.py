@@ -7,7 +7,7 @@ import msgspec
 Configuration = dict[str, Any]
 
 
-class Checkpoint(msgspec.Struct, frozen=True, kw_only=True):
+class Checkpoint(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     """A trial's whole state after `epoch`, in one file below `checkpoints/`.
 
     It exists for the run only once a `CheckpointSaved` that names it is in the journal.
@@ -22,7 +22,7 @@ class Checkpoint(msgspec.Struct, frozen=True, kw_only=True):
     sha256: str
 
 
-class Assignment(msgspec.Struct, frozen=True, kw_only=True):
+class Assignment(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     """Train the epochs `(after_epoch, to_epoch]` of one trial.
 
     Where the model comes from: the worker's memory if it holds this attempt at `after_epoch`, else the

@@ -16,7 +16,7 @@ PROGRAM = "python -m orchestrator"
 INTERRUPTED = 130
 NAMES = {"help_option_names": ["-h", "--help"]}
 LAYOUTS = ("table", "csv", "json", "markdown")
-SAMPLERS = "random, sobol, grid, staged, zoom, optuna:tpe …"
+SAMPLERS = "zoom, staged, random, sobol, grid, optuna:tpe …"
 STOPPERS = "adaptive, asha, asha_stop, halving, hyperband, median, patience:P, none; asha:eta=4+patience:5 for both"
 CURVES = "An .npz file of curves, or the directory of an earlier run."
 
@@ -68,7 +68,7 @@ Examples:
 @click.argument("words", metavar="[STUDY]", nargs=-1, type=click.UNPROCESSED)
 @click.option("--trials", type=number, metavar="N", help="Train at most so many configurations [40]")
 @click.option("--epochs", type=number, metavar="R", help="Train each for at most so many epochs [27]")
-@click.option("--sampler", metavar="NAME", help=f"How configurations are chosen: {SAMPLERS} [random]")
+@click.option("--sampler", metavar="NAME", help=f"How configurations are chosen: {SAMPLERS} [zoom]")
 @click.option("--points", metavar="N[,NAME=N…]", help="Values of each hyperparameter in a grid, or of some by name [5]")
 @click.option("--repeats", is_flag=True, default=None, help="Configurations may come again, with other seeds.")
 @click.option("--stopper", metavar="NAME", help=f"What ends hopeless trials early: {STOPPERS} [adaptive]")

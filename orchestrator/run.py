@@ -96,9 +96,9 @@ def launch(
     """
     display = display or make_display(quiet=quiet, as_json=json)
     here = Path.cwd()  # Before the study is imported, which may go elsewhere.
-    loaded, source = _find(study)
+    loaded, source = find_study(study)
     resolved = resolve(loaded.settings, settings)
-    scheduler = _make_scheduler(loaded, resolved)
+    scheduler = make_scheduler(loaded, resolved)
     name = loaded.name or (Path(source.file.path).stem if source else "study")
     try:
         with (
@@ -199,7 +199,7 @@ class Interruptions:
         ask("interrupted by " + ("Ctrl-C" if number == signal.SIGINT else signal.Signals(number).name))
 
 
-def _find(study: Study | str | Path) -> tuple[Study, StudySource | None]:
+def find_study(study: Study | str | Path) -> tuple[Study, StudySource | None]:
     """A study as an object, from a file, or by its shipped name."""
     if isinstance(study, Study):
         return study, None
@@ -217,7 +217,7 @@ def _find(study: Study | str | Path) -> tuple[Study, StudySource | None]:
     )
 
 
-def _make_scheduler(study: Study, settings: Settings) -> Scheduler:
+def make_scheduler(study: Study, settings: Settings) -> Scheduler:
     """The brain of the run, with a first draw so that a space without configurations is told before anything starts."""
     if taken := [name for name in study.space if name in RESERVED]:
         raise UserError(f"the leaderboard has columns {', '.join(taken)} of its own: rename the hyperparameters")

@@ -25,7 +25,7 @@ class Settings:
 
     trials: int | None = 40
     epochs: int = 27
-    sampler: str = "random"
+    sampler: str = "zoom"
     points: str | None = None
     repeats: bool = False
     stopper: str = "adaptive"

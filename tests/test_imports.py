@@ -39,8 +39,8 @@ FLOORS = [
     {"orchestrator.backends.base"},
     {"orchestrator.driver"},
     {"orchestrator.backends"},
-    {"orchestrator.simulation", "orchestrator.run"},
-    {"orchestrator.planning"},
+    {"orchestrator.run"},
+    {"orchestrator.simulation"},
     {"orchestrator.cli"},
     {"orchestrator.__main__"},
 ]
@@ -88,6 +88,7 @@ BESIDE_USERS = {
         "orchestrator.training",
         "orchestrator.workers",
     },
+    "orchestrator.simulation.plan": {"orchestrator.display"},
     "orchestrator.cli": {"orchestrator", "orchestrator.display", "orchestrator.studies"},
 }
 

@@ -128,7 +128,7 @@ def test_points_that_are_none(wrong):
 
 
 def test_points_without_a_grid_are_refused():
-    assert problem(points=3) == "points is '3', but the sampler is 'random': use 'grid', or leave points out"
+    assert problem(points=3) == "points is '3', but the sampler is 'zoom': use 'grid', or leave points out"
 
 
 @pytest.mark.parametrize(

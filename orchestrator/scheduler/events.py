@@ -9,7 +9,7 @@ import msgspec
 from orchestrator.assignment import Checkpoint, Configuration
 
 
-class Event(msgspec.Struct, frozen=True, kw_only=True, tag=True):
+class Event(msgspec.Struct, frozen=True, kw_only=True, tag=True, gc=False):
     at: float
 
 

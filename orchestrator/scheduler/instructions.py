@@ -10,7 +10,7 @@ from orchestrator.scheduler.events import Event
 Outcome = Literal["done", "failed", "interrupted"]
 
 
-class Instruction(msgspec.Struct, frozen=True, kw_only=True, tag=True):
+class Instruction(msgspec.Struct, frozen=True, kw_only=True, tag=True, gc=False):
     pass
 
 

@@ -29,7 +29,7 @@ from orchestrator.driver import drive
 from orchestrator.errors import RunFailed
 from orchestrator.journal import read_journal
 from orchestrator.objective import Objective
-from orchestrator.run import _find, _make_scheduler, launch
+from orchestrator.run import find_study, launch, make_scheduler
 from orchestrator.scheduler.events import WorkerJoined
 from orchestrator.settings import Settings, resolve
 from orchestrator.simulation.recorded import Row, read_rows
@@ -94,7 +94,7 @@ def plan(study: Study | str | Path = "digits_mlp", **settings: Any) -> Plan:
         UserError: As `launch`.
         RunFailed: The pilot trials failed.
     """
-    loaded, _ = _find(study)
+    loaded, _ = find_study(study)
     resolved = resolve(loaded.settings, settings)
     costs = measure(study, resolved)
     return expected(loaded, resolved, costs)
@@ -152,7 +152,7 @@ def expected(study: Study, settings: Settings, costs: Costs) -> Plan:
     makespans, epochs = np.zeros(RUNS), np.zeros(RUNS)
     for number in range(RUNS):
         seed = settings.seed + number
-        scheduler = _make_scheduler(study, replace(settings, seed=seed, target=None))
+        scheduler = make_scheduler(study, replace(settings, seed=seed, target=None))
         imagined = _Imagined(study.objective, costs, seed, workers)
         backend = SimulatedBackend(imagined.epoch, study.objective, workers, imagined.overhead, scheduler.sampler)
         drive(scheduler, backend, None)

@@ -30,7 +30,7 @@ def test_the_first_lines_tell_what_is_run_where(monkeypatch):
         "dashboard  http://127.0.0.1:8265",
         "workers    4, each with 2 CPUs, 0.25 GPU",
         "limits     6 trials, 2 h, target 0.99; up to 3 epochs each",
-        "search     sampler random, stopper adaptive, seed 0",
+        "search     sampler zoom, stopper adaptive, seed 0",
         "run        runs/toy-1",
         "momentum       0.5 … 0.98  reverse_log         optimizer = sgd",
     ):

@@ -94,7 +94,7 @@ def test_the_journal_of_a_real_run(run_study: Launch) -> None:
     study = digits_mlp.study
     again = Scheduler(
         study.objective,
-        make_sampler("random", study.space, 1, trials=6),
+        make_sampler("zoom", study.space, 1, trials=6),
         make_stopper("adaptive", 9, study.objective, trials=6),
         Limits(trials=6),
         max_epochs=9,
