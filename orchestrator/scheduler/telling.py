@@ -8,8 +8,6 @@ from orchestrator.scheduler.events import (
     TrialEvent,
     TrialFailed,
     TrialReported,
-    WorkerJoined,
-    WorkerLost,
 )
 from orchestrator.scheduler.instructions import Adapt, GiveUp, Pause, Record, Stop, Train
 from orchestrator.scheduler.state import State
@@ -25,8 +23,6 @@ def tell(record: Record, state: State, stopper: Stopper, sampler: Sampler) -> No
         _tell_of_trial(record, state, stopper, sampler)
     elif not isinstance(record, Event):
         _tell_decision(record, state, stopper, sampler)
-    elif isinstance(record, WorkerJoined | WorkerLost):
-        stopper.staffed(len(state.workers))
 
 
 def _tell_of_trial(record: TrialEvent, state: State, stopper: Stopper, sampler: Sampler) -> None:

@@ -11,9 +11,8 @@ pass; where it tells well, they stood at the top, and only a third do. What a ru
 - Promotable are the top floor(share * n) of the n trials that have reached the rung, and always the best one. The share
   is 1.5 * r / n, where r is the deepest rank here among the best of the rung above (a fifth of those there, at most
   MOST_ABOVE), but at least 1/3 and at most 1. Until ten have reached the rung above, it is 1/3.
-- Nothing leaves the first rung before COMPARED (20) trials have reached it, or as many as there are workers where that
-  is more: so the first to go on are good ones, however many train at once.
-- Once no trial will begin any more, the first rung waits for nobody.
+- Nothing leaves the first rung before COMPARED (20) trials have reached it, so that the first to go on are good ones;
+  once no trial will begin any more, the first rung waits for nobody.
 - A free worker takes the promotable trial of the highest rung, and of these the best.
 - A diverged trial counts once, as worst, at the next rung it would have reached, max epochs among them, and so takes
   the place of a worse one there.
@@ -94,10 +93,6 @@ class Adaptive(Asha):
                 yield Promotion(trial, self.horizon(trial, rung.epoch), reason)
 
     # Told.
-
-    def staffed(self, workers: int) -> None:
-        if self.compared:
-            self.compared = max(self.compared, workers)
 
     def reported(self, trial: int, epoch: int, score: float) -> None:
         before = self.ladder.level.get(trial, 0)

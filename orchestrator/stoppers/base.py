@@ -1,6 +1,6 @@
 """What every stopper answers. The base class never stops a trial.
 
-A stopper is told facts (`staffed`, `reported`, `diverged`, `withdrawn`) and what was decided (`begun`, `paused`,
+A stopper is told facts (`reported`, `diverged`, `withdrawn`) and what was decided (`begun`, `paused`,
 `resumed`, `ended`, `closed`, `adapted`), from which it keeps its own index; asked (`horizon`, `judge`, `promotable`,
 `finalists`, `adaptation`) it changes nothing. So the fold of a journal gives it back as it was, without judging
 anything a second time. Scores are turned: larger is better.
@@ -77,9 +77,6 @@ class Stopper:
         return None
 
     # Told.
-
-    def staffed(self, workers: int) -> None:
-        """So many workers are there from now on."""
 
     def begun(self, trial: int) -> None:
         pass

@@ -59,10 +59,6 @@ class Composite(Stopper):
 
     # Told.
 
-    def staffed(self, workers: int) -> None:
-        for part in self.parts.values():
-            part.staffed(workers)
-
     def begun(self, trial: int) -> None:
         for part in self.parts.values():
             part.begun(trial)
