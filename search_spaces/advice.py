@@ -7,20 +7,39 @@
 """
 
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any
 
 from search_spaces.domain import Domain
-from search_spaces.numeric import Float
+from search_spaces.numeric import Float, Int
 from search_spaces.values import shown
 
 _LEARNING_RATE = re.compile(r"(^|_)(lr|learning_rate)$", re.IGNORECASE)
 _AVERAGING = re.compile(r"(^|_)(momentum|beta_?\d*|rho|(ema|average|averaging)(_decay)?)$", re.IGNORECASE)
 _A_DECADE = 10 * (1 - 1e-9)
 """As floats, 1 - 0.9 is not quite ten times 1 - 0.99."""
+_AT_BOUND = 0.01
+"""Of a Float's scale."""
 
 
 def warnings(domains: Mapping[str, Domain]) -> list[str]:
     return [line for name, domain in domains.items() if isinstance(domain, Float) for line in _of(name, domain)]
+
+
+def at_bounds(domains: Mapping[str, Domain], best: Sequence[Mapping[str, Any]]) -> list[str]:
+    """What the best configurations, the best first, say about the bounds: a line where the first two lie at one."""
+    lines = []
+    for name, domain in domains.items():
+        values = [configuration.get(name) for configuration in best[:2]]
+        if isinstance(domain, Float | Int) and len(values) == 2 and None not in values and domain.low < domain.high:
+            for side, bound, unit in (("lower", domain.low, 0.0), ("upper", domain.high, 1.0)):
+                if all(value == bound or _is_near(domain, value, unit) for value in values):
+                    lines.append(f"best {name} lies at the {side} bound {bound}: consider widening")
+    return lines
+
+
+def _is_near(domain: Float | Int, value: Any, bound: float) -> bool:
+    return isinstance(domain, Float) and abs(domain.to_unit(value) - bound) <= _AT_BOUND
 
 
 def _of(name: str, domain: Float) -> Iterator[str]:

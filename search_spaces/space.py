@@ -100,6 +100,10 @@ class Space(Mapping[str, Domain]):
         """What the space would do better otherwise, a line each: see advice.py."""
         return advice.warnings(self._domains)
 
+    def at_bounds(self, best: Sequence[Mapping[str, Any]]) -> list[str]:
+        """Where the best configurations, the best first, lie at a bound, a line each: see advice.py."""
+        return advice.at_bounds(self._domains, best)
+
     def table(self) -> list[dict[str, str]]:
         """A row for each hyperparameter: name, domain, scale, group, condition. `str(space)` is the same, aligned."""
         return table.rows(self._domains)

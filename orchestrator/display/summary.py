@@ -31,8 +31,8 @@ def last_lines(about: About, state: State, busy_share: float | None, width: int 
         yield ""
     model = best_model(about.run_dir)
     rows = {
-        "search": adaptations_line(state, "sampler"),
-        "stopping": adaptations_line(state, "stopper"),
+        "search": "; ".join(about.space.at_bounds([state.trials[n].configuration for _, n in state.ranking[:2]])),
+        "stopping": stopping_line(state),
         "epochs": epochs_line(state, about.settings),
         "workers": None if busy_share is None else f"busy {busy_share:.0%} of the time",
         "failures": failures_line(state),
@@ -94,10 +94,9 @@ def epochs_line(state: State, settings: Settings) -> str:
     return f"{trained} instead of {epochs.unstopped:,}: early stopping saved {saved / epochs.unstopped:.0%}"
 
 
-def adaptations_line(state: State, part: str) -> str | None:
-    """What the sampler or the stopper has settled on."""
-    reasons = [adapt.reason for adapt in state.adaptations if adapt.part == part]
-    return reasons[-1] if reasons else None
+def stopping_line(state: State) -> str | None:
+    """What the stopper has settled on."""
+    return next((adapt.reason for adapt in reversed(state.adaptations) if adapt.part == "stopper"), None)
 
 
 def failures_line(state: State) -> str | None:

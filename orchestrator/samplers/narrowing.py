@@ -200,18 +200,19 @@ class NarrowingSampler(RandomSampler):
     def _reason(
         self, number: int, now: Round, best: list[int], around: list[Configuration], reach: dict[str, float]
     ) -> str:
-        def where(name: str) -> str:
+        def where(name: str) -> str | None:
             centres = [configuration[name] for configuration in around if name in configuration]
-            return f"{name} {vicinity.in_words(self.space[name], centres, reach[name])}"
+            words = vicinity.in_words(self.space[name], centres, reach[name])
+            return words and f"{name} {words}"
 
         again = f", time {number - len(self.plan) + 2}" if number >= len(self.plan) else ""
         trials = f"trial{'s' if len(best) > 1 else ''} {', '.join(map(str, best))}"
         parts = [
             f"{now.name}{again}: near {trials}, the best of {len(self._ranking)} that have a score",
-            ", ".join(map(where, reach)),
+            ", ".join(filter(None, map(where, reach))),
             f"anew: {', '.join(now.anew)}" if now.anew else "",
             f"at their defaults: {', '.join(now.at_default)}" if now.at_default else "",
-            *vicinity.at_bounds(self.space, [{name: one[name] for name in one if name in reach} for one in around]),
+            *self.space.at_bounds([{name: one[name] for name in one if name in reach} for one in around]),
         ]
         return "; ".join(part for part in parts if part)
 

@@ -8,13 +8,10 @@ its neighbours. A Choice has the value itself, or with probability `reach` any o
 from collections.abc import Sequence
 from typing import Any
 
-from orchestrator.assignment import Configuration
-from search_spaces import Domain, Float, Int, Space
+from search_spaces import Domain, Float, Int
 
 EDGE = 0.1
 """Of a box, on either side."""
-AT_BOUND = 0.01
-"""Of a Float's scale."""
 
 
 def draw(domain: Domain, centre: Any, reach: float, shares: tuple[float, float, float]) -> float:
@@ -44,29 +41,14 @@ def is_at_edge(domain: Domain, value: Any, centres: Sequence[Any], reach: float)
     return (low > 0 and unit < low + margin) or (high < 1 and unit > high - margin)
 
 
-def in_words(domain: Domain, centres: Sequence[Any], reach: float) -> str:
-    """Where a hyperparameter is drawn."""
-    if isinstance(domain, Float | Int):
-        low, high = (domain.from_unit(unit) for unit in box(domain, centres, reach))
-        return f"{low:.3g} … {high:.3g}" if isinstance(domain, Float) else f"{low} … {high}"
-    mostly = " or ".join(str(value) for value in dict.fromkeys(centres))
-    return f"mostly {mostly}" if mostly else "any"
-
-
-def at_bounds(space: Space, best: Sequence[Configuration]) -> list[str]:
-    """What the best trials, the best first, say about the bounds of the space, a line each."""
-    lines = []
-    for name, domain in space.items():
-        values = [configuration.get(name) for configuration in best[:2]]
-        if isinstance(domain, Float | Int) and len(values) == 2 and None not in values and domain.low < domain.high:
-            for side, bound, unit in (("lower", domain.low, 0.0), ("upper", domain.high, 1.0)):
-                if all(value == bound or _is_near(domain, value, unit) for value in values):
-                    lines.append(f"best {name} lies at the {side} bound {bound}: consider widening")
-    return lines
-
-
-def _is_near(domain: Float | Int, value: Any, bound: float) -> bool:
-    return isinstance(domain, Float) and abs(domain.to_unit(value) - bound) <= AT_BOUND
+def in_words(domain: Domain, centres: Sequence[Any], reach: float) -> str | None:
+    """Where a hyperparameter is drawn, unless that is everywhere."""
+    if not isinstance(domain, Float | Int):
+        return f"mostly {' or '.join(str(value) for value in dict.fromkeys(centres))}" if centres else None
+    low, high = (domain.from_unit(unit) for unit in box(domain, centres, reach))
+    if (low, high) == (domain.low, domain.high):
+        return None
+    return f"{low:.3g} … {high:.3g}" if isinstance(domain, Float) else f"{low} … {high}"
 
 
 def _reach_in(domain: Float | Int, reach: float) -> float:

@@ -193,7 +193,7 @@ def test_geometric_mean_of_what_was_never_reached() -> None:
 def test_the_page_names_winners_and_losses(file: CurveFile) -> None:
     evidence = gather(_plan(file), Cache(None), lambda line: None)
     text = page(evidence, "no samplers", "a command", "some versions")
-    assert "`launch` stops trials with `asha:grace=1`" in text and "$" not in text
+    assert "stops trials with `asha:grace=1`" in text and "$" not in text
     assert "| made_up | 2 |" in text and "(peer)" in text
     assert text.count("made_up (2) workers") >= 1
 
