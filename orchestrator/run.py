@@ -165,6 +165,7 @@ def _drive(scheduler: Scheduler, pool: Pool, about: About, display: Display, int
             exported = backend.export(state.best, state.idle, EXPORT_SECONDS)
             write_best(run_dir, state, exported.content, exported.problem or "the study saved no Keras model")
     finally:
+        backend.close()
         journal.close()
         write_csv(leaderboard(state, list(about.space)), run_dir / "leaderboard.csv")
     display.close()

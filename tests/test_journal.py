@@ -313,6 +313,28 @@ def test_a_journal_of_format_1_loads() -> None:
     assert state.finished == Finish(outcome="interrupted", reason="interrupted by Ctrl-C")
 
 
+def test_a_journal_of_format_2_loads() -> None:
+    """A slow sampler that is exhausted after 18 trials, and ASHA that measures where its first rung is."""
+    header, records = read_journal(ASSETS / "journal-format-2")
+    read = list(records)
+    assert header.format == 2
+    assert {ConfigurationProposed, SamplerExhausted, Propose, Adapt} <= {type(record) for record in read}
+    objective = Objective(header.objective, "max")
+    scheduler = Scheduler(
+        objective, Numbers(slow=True), make_stopper("asha", 9, objective), Limits(), max_epochs=9, seed=5
+    )
+    scheduler.fold(read)
+    state = scheduler.state
+    validate(state)
+    assert len(state.trials) == 18 and state.sampler_exhausted == "18 are enough"
+    assert [adapt.reason for adapt in state.adaptations] == [
+        "grace 1: epoch 1 predicts epoch 3, Spearman 1.00 over 8 trials"
+    ]
+    assert scheduler.stopper.horizon(18, 0) == 1
+    assert state.best is not None and (state.best.number, state.epochs_trained) == (16, 76)
+    assert state.finished is not None and state.finished.outcome == "done"
+
+
 def test_the_stopper_too_is_folded_from_it() -> None:
     objective = Objective("val_loss", "min")
     stopper = make_stopper("asha:grace=1", 3, objective)

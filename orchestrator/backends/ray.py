@@ -54,6 +54,10 @@ class RayBackend:
         """May be called from a signal handler."""
         self._own.append(StopRequested(at=self.now, reason=reason))
 
+    def close(self) -> None:
+        """Nothing more is asked of the sampler; what it is at is not waited for."""
+        self._aside.shutdown(wait=False, cancel_futures=True)
+
     def wait(self) -> Sequence[Event]:
         timeout = 0.0 if self._own else LONGEST_WAIT if not self._proposals else WHILE_ASKING
         if self._wake_at is not None:
