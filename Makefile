@@ -1,16 +1,16 @@
 # All that is installed goes into .venv, on first use and again when pyproject.toml or constraints.txt change; for
-# overhead into build/overhead, because pandas behaves differently where Ray Tune's pyarrow is installed.
+# overhead and search into build/peers, because pandas behaves differently where Ray Tune's pyarrow is installed.
 #   ARGS=…     more arguments, as in: make launch ARGS="digits_mlp --trials 100"
 #   PYTHON=…   the Python to use (3.11 to 3.13), as in: make launch PYTHON=/opt/python3.12/bin/python3
 
 CANDIDATES := $(or $(PYTHON),.venv/bin/python python3.13 python3.12 python3.11 python3)
 RUN := .venv/bin/python -m
 READY := .venv/.installed
-PEER := build/overhead
+PEER := build/peers
 PEER_READY := $(PEER)/.installed
 
 .DEFAULT_GOAL := help
-.PHONY: help launch test lint format overhead
+.PHONY: help launch test lint format overhead search scale
 
 help:  ## show this list
 	@echo 'Targets (make TARGET ARGS="…" passes more arguments on):'
@@ -34,6 +34,12 @@ format: $(READY)  ## mend what can be mended of style and format
 overhead: $(PEER_READY)  ## measure trials that do nothing, beside Ray Tune; ARGS as of benchmarks/overhead.py
 	@$(PEER)/bin/python benchmarks/overhead.py $(ARGS)
 
+search: $(PEER_READY)  ## replay samplers and stoppers, ours and the peers'; ARGS as of benchmarks/search/__main__.py
+	@$(PEER)/bin/python -m benchmarks.search $(ARGS)
+
+scale: $(READY)  ## simulate a million trials on ten thousand workers; ARGS as of benchmarks/scale.py
+	@.venv/bin/python benchmarks/scale.py $(ARGS)
+
 # Takes the first supported Python that can make environments; an environment that works is kept. The stamp comes last,
 # so that an install that was cut short is begun again.
 $(READY): pyproject.toml constraints.txt
@@ -56,6 +62,6 @@ $(READY): pyproject.toml constraints.txt
 	$(RUN) pip install --quiet --disable-pip-version-check -c constraints.txt -e '.[dev]' && touch $@
 
 $(PEER_READY): $(READY) pyproject.toml constraints.txt
-	@rm -f $@; echo "Installing into $(PEER), with Ray Tune (some minutes, once)"
+	@rm -f $@; echo "Installing into $(PEER), with Ray Tune and Optuna (some minutes, once)"
 	@$(RUN) venv --clear $(PEER)
 	@$(PEER)/bin/python -m pip install --quiet --disable-pip-version-check -c constraints.txt -e '.[bench]' && touch $@
