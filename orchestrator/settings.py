@@ -63,7 +63,11 @@ def problems_of(*layers: Mapping[str, Any]) -> list[str]:
 
 
 def _resolved(layers: tuple[Mapping[str, Any], ...]) -> tuple[Settings, list[str]]:
-    given = {name: value for layer in layers for name, value in layer.items()}
+    given: dict[str, Any] = {}
+    for layer in layers:
+        if "sampler" in layer:
+            given.pop("points", None)  # They were for the grid of another layer.
+        given |= layer
     values: dict[str, Any] = {}
     problems = [f"there is no setting '{name}'{nearest(name, CHECKS)}" for name in given if name not in CHECKS]
     for name, check in CHECKS.items():

@@ -38,6 +38,8 @@ def read(text: str, kinds: Mapping[str, Callable[..., Any]]) -> Spec:
     options: dict[str, Any] = {}
     for place, part in enumerate(rest.split(",") if colon else []):
         key, equals, value = (piece.strip() for piece in part.partition("="))
+        if not names and not open_ended:
+            raise ValueError(f"{name} takes no options: leave ':{rest}' out")
         if not equals:
             if place > 0 or not names:
                 raise ValueError(f"'{part.strip()}' has no name: write {name}:option=value{_known(names)}")

@@ -7,6 +7,7 @@ from orchestrator.assignment import Configuration
 from orchestrator.errors import UserError
 from orchestrator.objective import Direction, Objective
 from search_spaces import Space, SpaceError
+from search_spaces.values import plain
 
 FitArguments = Mapping[str, Any]
 OWN_FIT_ARGUMENTS = ("x", "y", "batch_size", "epochs", "initial_epoch", "steps_per_epoch", "validation_data", "verbose")
@@ -57,6 +58,8 @@ class Study:
         self.batch_size = batch_size
         self.fit = fit
         self.start = start
+        if isinstance(start, list | tuple) and all(isinstance(configuration, Mapping) for configuration in start):
+            self.start = [{name: plain(value) for name, value in configuration.items()} for configuration in start]
         self.name = name
         self.settings = settings
         if problems := list(self._problems()):

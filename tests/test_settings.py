@@ -141,7 +141,7 @@ def test_points_without_a_grid_are_refused():
         ("asha:", "give an option after 'asha:', or leave the colon out"),
         ("asha+", "use one of "),
         ("asha+halving", "asha and halving both pause trials: use one of them"),
-        ("none:3", "'3' has no name: write none:option=value (it has no options)"),
+        ("none:3", "none takes no options: leave ':3' out"),
     ],
 )
 def test_a_stopper_with_wrong_options(stopper, fix):

@@ -66,7 +66,7 @@ class RayBackend:
         now = self.now
         events, self._own = self._own, []
         while self._proposals and self._proposals[0][1].done():
-            events.append(self._proposed(*self._proposals.popleft()))
+            events.append(_proposed(*self._proposals.popleft(), now))
         for worker, message in said:
             if (event := self._event_of(worker, message, now)) is not None:
                 events.append(event)
@@ -74,12 +74,6 @@ class RayBackend:
             self._wake_at = None
             events.append(TimeReached(at=now))
         return events
-
-    def _proposed(self, number: int, proposal: "Future[Configuration]") -> Event:
-        try:
-            return ConfigurationProposed(at=self.now, number=number, configuration=proposal.result())
-        except Exhausted as exhausted:
-            return SamplerExhausted(at=self.now, number=number, reason=str(exhausted))
 
     def _event_of(self, worker: int, message: AnyMessage | Lost, now: float) -> Event | None:
         match message:
@@ -146,6 +140,13 @@ class RayBackend:
                 if isinstance(message, Lost) and worker == ready[0]:
                     return Exported(None, f"its worker was lost: {message.reason}")
         return Exported(None, f"no answer within {timeout:g} s")
+
+
+def _proposed(number: int, proposal: "Future[Configuration]", now: float) -> Event:
+    try:
+        return ConfigurationProposed(at=now, number=number, configuration=proposal.result())
+    except Exhausted as exhausted:
+        return SamplerExhausted(at=now, number=number, reason=str(exhausted))
 
 
 def _title(commands: Sequence[Assignment | PauseTrial]) -> str:

@@ -44,6 +44,16 @@ class About:
     versions: dict[str, str] = field(default_factory=dict)
     """Of Python and the libraries, by name."""
 
+    @property
+    def warnings(self) -> list[str]:
+        """What could be done better, a line each."""
+        size, trials = self.search_size, self.settings.trials
+        lines = self.space.warnings()
+        if size is not None and trials is not None and size > trials:
+            found = counted(size, "configuration")
+            lines.append(f"only {trials:,} of {found} will be tried: give --trials {size}, or fewer points")
+        return lines
+
 
 def first_lines(about: About, width: int) -> Iterator[str]:
     versions = about.versions
@@ -62,7 +72,7 @@ def first_lines(about: About, width: int) -> Iterator[str]:
     yield from (f"{name:<10} {text}" for name, text in rows.items() if text)
     yield ""
     yield from _space_lines(about.space, width)
-    yield from (f"warning: {line}" for line in [*about.space.warnings(), *_size_warnings(about)])
+    yield from (f"warning: {line}" for line in about.warnings)
     yield ""
 
 
@@ -110,10 +120,3 @@ def _search(about: About) -> str:
     points = "" if settings.points is None else f", {settings.points} points"
     size = "" if about.search_size is None else f" ({counted(about.search_size, 'configuration')})"
     return f"sampler {settings.sampler}{points}{size}, stopper {settings.stopper}, seed {settings.seed}"
-
-
-def _size_warnings(about: About) -> Iterator[str]:
-    size, trials = about.search_size, about.settings.trials
-    if size is not None and trials is not None and size > trials:
-        found = counted(size, "configuration")
-        yield f"only {trials:,} of {found} will be tried: give --trials {size}, or fewer points"

@@ -77,7 +77,7 @@ class OptunaSampler(RandomSampler):
     ) -> None:
         super().__init__(space, seed, trials, repeats)
         if find_spec("optuna") is None:
-            raise ValueError("the samplers of Optuna need it installed: pip install 'orchestrator[optuna]'")
+            raise ValueError("the samplers of Optuna need it installed: pip install optuna")
         from orchestrator.samplers.optuna_study import OptunaStudy  # Optional, and slow to import.
 
         self._kind = str(kind).lower()

@@ -1,9 +1,10 @@
 """Coarse to fine: first the whole space at random, then, round by round, ever closer to the best trials.
 
 The `first` trials, a fifth of them and at least sixteen unless given, are drawn from the whole space as random search
-does. The others make `rounds` equal rounds, whose reach (see narrowing.py, where the rules are) shrinks evenly from 0.8
-of each hyperparameter's scale to 0.3 in the last. Without a limit to the trials, the numbers are those of eight trials
-for each hyperparameter and eight more, and the last round is repeated from then on.
+does. The others make `rounds` equal rounds: the root of half their number, unless given. From round to round the reach
+(see narrowing.py, where the rules are) shrinks by the same factor, from 0.8 of each hyperparameter's scale to 0.3.
+Without a limit to the trials, the numbers are those of eight trials for each hyperparameter and eight more, and the
+last round is repeated from then on.
 """
 
 from orchestrator import specs

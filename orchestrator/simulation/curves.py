@@ -185,6 +185,8 @@ def _shape(array: NDArray[Any]) -> str:
 def _rows(arrays: dict[str, NDArray[Any]], hp: Floats) -> Rows | str:
     """The space as recorded; where it is not, the range of each column on the linear scale."""
     names = [str(name) for name in arrays["hp_names"]]
+    if len(set(names)) < len(names):
+        raise _Malformed("hp_names names a hyperparameter twice")
     for name in PER_HYPERPARAMETER:
         if name in arrays and arrays[name].shape != (len(names),):
             raise _Malformed(f"{name} has shape {_shape(arrays[name])}: it must be ({len(names)},), one for each name")
@@ -192,6 +194,8 @@ def _rows(arrays: dict[str, NDArray[Any]], hp: Floats) -> Rows | str:
         return "hp holds NaN or infinity"
     low = _numbers("hp_low", arrays.get("hp_low", hp.min(axis=0))).tolist()
     high = _numbers("hp_high", arrays.get("hp_high", hp.max(axis=0))).tolist()
+    if not np.isfinite([low, high]).all():
+        return "hp_low or hp_high holds NaN or infinity"
     scales = [str(scale) for scale in arrays.get("hp_scale", np.full(len(names), "linear"))]
     whole = [bool(one) for one in arrays.get("hp_integer", np.zeros(len(names), bool))]
     try:

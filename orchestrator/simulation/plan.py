@@ -26,12 +26,12 @@ from orchestrator.backends.simulated import SimulatedBackend
 from orchestrator.display import Display
 from orchestrator.draws import Purpose, generator
 from orchestrator.driver import drive
-from orchestrator.errors import RunFailed
+from orchestrator.errors import RunFailed, UserError
 from orchestrator.journal import read_journal
 from orchestrator.objective import Objective
 from orchestrator.run import find_study, launch, make_scheduler
 from orchestrator.scheduler.events import WorkerJoined
-from orchestrator.settings import Settings, resolve
+from orchestrator.settings import LIMITS, Settings, resolve
 from orchestrator.simulation.recorded import Row, read_rows
 from orchestrator.study import Study
 
@@ -96,6 +96,8 @@ def plan(study: Study | str | Path = "digits_mlp", **settings: Any) -> Plan:
     """
     loaded, _ = find_study(study)
     resolved = resolve(loaded.settings, settings)
+    if all(getattr(resolved, limit) is None for limit in LIMITS if limit != "target"):
+        raise UserError("nobody knows when a target will be reached: give another limit to plan with, such as trials")
     costs = measure(study, resolved)
     return expected(loaded, resolved, costs)
 
@@ -150,9 +152,10 @@ def expected(study: Study, settings: Settings, costs: Costs) -> Plan:
     """Simulate the run, again and again."""
     workers = min(settings.workers or 1, settings.trials or settings.workers or 1)
     makespans, epochs = np.zeros(RUNS), np.zeros(RUNS)
+    limits = _limits_once_ready(settings, costs, workers)
     for number in range(RUNS):
         seed = settings.seed + number
-        scheduler = make_scheduler(study, replace(settings, seed=seed, target=None))
+        scheduler = make_scheduler(study, replace(limits, seed=seed))
         imagined = _Imagined(study.objective, costs, seed, workers)
         backend = SimulatedBackend(imagined.epoch, study.objective, workers, imagined.overhead, scheduler.sampler)
         drive(scheduler, backend, None)
@@ -168,6 +171,16 @@ def expected(study: Study, settings: Settings, costs: Costs) -> Plan:
         cpu_hours=_expected(worker_hours * settings.cpus_per_trial),
         gpu_hours=_expected(worker_hours * settings.gpus_per_trial),
     )
+
+
+def _limits_once_ready(settings: Settings, costs: Costs, workers: int) -> Settings:
+    """In virtual time workers are there at once; for real the clock and the GPUs' hours begin before."""
+    max_time, gpu_hours = settings.max_time, settings.gpu_hours
+    if max_time is not None:
+        max_time = max(max_time - costs.ready, 0.0)
+    if gpu_hours is not None:
+        gpu_hours = max(gpu_hours - costs.ready * workers * settings.gpus_per_trial / SECONDS_PER_HOUR, 0.0)
+    return replace(settings, max_time=max_time, gpu_hours=gpu_hours, target=None)
 
 
 def _expected(values: "np.ndarray[Any, np.dtype[np.float64]]") -> Expected:

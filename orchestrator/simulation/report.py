@@ -86,4 +86,4 @@ def _plotly() -> Any:
     try:
         return import_module("plotly.graph_objects")
     except ModuleNotFoundError:
-        raise UserError("--plot needs plotly: pip install 'orchestrator[plot]', or leave --plot out") from None
+        raise UserError("--plot needs plotly: pip install plotly, or leave --plot out") from None

@@ -268,7 +268,7 @@ def test_problems(kind: str, problem: str) -> None:
 @pytest.mark.parametrize(
     ("package", "kind", "problem"),
     [
-        ("optuna", "tpe", r"pip install 'orchestrator\[optuna\]'"),
+        ("optuna", "tpe", r"pip install optuna"),
         ("cmaes", "cmaes", "optuna:cmaes needs cmaes: pip install cmaes"),
         ("torch", "gp", "optuna:gp needs torch: pip install torch"),
     ],
