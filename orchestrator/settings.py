@@ -87,7 +87,7 @@ def _contradictions(settings: Settings) -> Iterator[str]:
         yield f"the run would never end: give at least one of {', '.join(LIMITS)}"
     if settings.gpu_hours is not None and settings.gpus_per_trial == 0:
         yield f"gpu_hours is {settings.gpu_hours:g}, but trials use no GPU: give gpus_per_trial, or max_time instead"
-    if settings.points is not None and settings.sampler.partition(":")[0] != "grid":
+    if settings.points is not None and settings.sampler.strip().partition(":")[0] != "grid":
         yield f"points is {settings.points!r}, but the sampler is {settings.sampler!r}: use 'grid', or leave points out"
 
 

@@ -22,7 +22,7 @@ def read_curves(path: Path) -> Curves:
 
 def replays(curves: Curves, tasks: Sequence[str], seeds: Sequence[int], choices: Choices) -> Iterator[Replay]:
     """One after another: every task with every seed."""
-    for number in [curves.task_number(task) for task in tasks or curves.tasks]:
+    for number in [curves.task_number(task) for task in dict.fromkeys(tasks or curves.tasks)]:
         for seed in seeds:
             yield replay(curves, number, seed, choices)
 
@@ -40,7 +40,7 @@ def simulate(
 ) -> None:
     """Simulate and show; UserError for what makes no sense, before anything is shown."""
     if plot is not None:
-        check_plot()
+        check_plot(plot)
     curves = read_curves(path)
     done: list[Replay] = []
     for one in replays(curves, tasks, seeds, choices):
@@ -51,6 +51,8 @@ def simulate(
         show(table(curves, done, width))
         if curves.note:
             show(f"Note: {curves.note}.")
+        if any(not one.trace for one in done):
+            show("Note: in some runs no epoch ended within the budget: give more --trainings, or fewer --workers.")
     if plot is not None:
         write_plot(curves, done, choices, plot)
         if not as_json:

@@ -115,7 +115,7 @@ def _loaded(path: Path) -> dict[str, NDArray[Any]]:
                 raise UserError(f"{path}: not an .npz file (see 'simulate --help' for what it must hold)")
             file.seek(0)
             with np.load(file, allow_pickle=False) as archive:
-                return {name: archive[name] for name in archive.files}
+                return {name: _as_text(archive[name]) for name in archive.files}
     except OSError as error:
         raise UserError(f"{path}: cannot be read ({error.strerror or error})") from None
     except (BadZipFile, ValueError, EOFError, KeyError, NotImplementedError) as error:
@@ -151,9 +151,13 @@ def _curves(arrays: dict[str, NDArray[Any]]) -> Curves:
     objective = Objective(str(arrays["metric"]), "max" if direction == "max" else "min")
     curves = Curves(tasks, objective, value, seconds, seconds.sum(axis=2), _rows(arrays, hp))
     for number, task in enumerate(tasks):
-        if curves.full_cost(number) <= 0:
-            raise _Malformed(f"seconds holds nothing above 0 for task {task}")
+        if not (seconds[number, :, 0] > 0).any():
+            raise _Malformed(f"no first epoch of task {task} takes any time, so no budget would ever be spent")
     return curves
+
+
+def _as_text(array: NDArray[Any]) -> NDArray[Any]:
+    return np.char.decode(array, "utf-8") if array.dtype.kind == "S" else array
 
 
 def _numbers(name: str, array: NDArray[Any]) -> Floats:

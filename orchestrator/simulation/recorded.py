@@ -130,7 +130,8 @@ def read_run(run_dir: Path) -> Curves:
     if not any(np.isfinite(row.values).any() for row in rows.values()):
         raise UserError(f"{run_dir}: no trial has reported {header.objective} yet, so there is nothing to simulate on")
     epochs = max(max(len(row.values) for row in rows.values()), int(header.settings.get("epochs", 1)))
-    value, seconds = np.zeros((1, len(rows), epochs)), np.zeros((1, len(rows), epochs))
+    shape = (1, len(rows), epochs)
+    value, seconds = np.full(shape, np.nan), np.zeros(shape)
     lengths, full = np.zeros(len(rows), np.int64), np.zeros(len(rows))
     for place, row in enumerate(rows.values()):
         length = lengths[place] = len(row.values)

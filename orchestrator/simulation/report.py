@@ -77,9 +77,11 @@ def write_plot(curves: Curves, replays: Sequence[Replay], choices: Choices, path
         raise UserError(f"{path}: the picture cannot be written ({error.strerror})") from None
 
 
-def check_plot() -> None:
+def check_plot(path: Path) -> None:
     """UserError where there could be no picture, before anything is simulated for it."""
     _plotly()
+    if path.is_dir() or not path.parent.is_dir():
+        raise UserError(f"{path}: the picture cannot be written there: give a file in a directory that exists")
 
 
 def _plotly() -> Any:

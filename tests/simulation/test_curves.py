@@ -67,7 +67,7 @@ MISTAKES: list[tuple[dict[str, Any], str]] = [
     ({"seconds": np.ones((TASKS, ROWS, 1))}, r"seconds has shape \(2, 5, 1\) and value \(2, 5, 4\)"),
     ({"seconds": -np.ones((TASKS, ROWS, EPOCHS))}, "below 0"),
     ({"seconds": np.full((TASKS, ROWS, EPOCHS), np.inf)}, "infinite"),
-    ({"seconds": np.full((TASKS, ROWS, EPOCHS), NAN)}, "seconds holds nothing above 0 for task first"),
+    ({"seconds": np.full((TASKS, ROWS, EPOCHS), NAN)}, "no first epoch of task first takes any time"),
     ({"direction": np.array("up")}, "direction is 'up': it must be max or min"),
     ({"task": np.array(["a", "a"])}, "task names a task twice"),
     ({"hp_names": np.array(["a"])}, "hp has 2 columns and hp_names 1 names"),
@@ -99,3 +99,8 @@ def test_no_file_no_archive_half_an_archive(tmp_path: Path) -> None:
 def test_the_nearest_task_is_named(tmp_path: Path) -> None:
     with pytest.raises(UserError, match=r"no task 'frist'; did you mean 'first'\? \(tasks: first, second\)"):
         read_npz(write(tmp_path / "curves.npz")).task_number("frist")
+
+
+def test_texts_may_be_bytes(tmp_path: Path) -> None:
+    curves = read_npz(write(tmp_path / "curves.npz", direction=np.array(b"min"), task=np.array([b"first", b"second"])))
+    assert curves.objective.direction == "min" and curves.tasks == ["first", "second"]

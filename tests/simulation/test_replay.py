@@ -180,6 +180,14 @@ def test_a_run_as_curves(tmp_path: Path) -> None:
     assert curves.note.endswith("curves end before their training did: simulated trials end there")
 
 
+def test_what_was_not_recorded_is_no_value(tmp_path: Path) -> None:
+    """Zeros there would be better than every loss."""
+    simulated(tmp_path, 3, trials=12, epochs=9, stopper="asha:grace=1")
+    curves = read_curves(tmp_path)
+    assert curves.best(0) == max(np.nanmax(values) for values in curves.value[0])
+    assert np.isnan(curves.value[0]).any() and not (curves.value == 0).any()
+
+
 def test_a_trial_ends_where_its_record_does(tmp_path: Path) -> None:
     simulated(tmp_path, 3, trials=12, epochs=9, stopper="asha:grace=1")
     curves = read_curves(tmp_path)
