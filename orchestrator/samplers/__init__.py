@@ -21,6 +21,9 @@ SAMPLERS: dict[str, Callable[..., Sampler]] = {
     "optuna": OptunaSampler,
 }
 
+MOST_POINTS = 10_000
+"""Of a hyperparameter in a grid."""
+
 __all__ = ["SAMPLERS", "Exhausted", "Sampler", "check_sampler", "make_sampler", "read_points"]
 
 
@@ -36,7 +39,9 @@ def read_points(text: str) -> dict[str, int]:
         ValueError: With the fix.
     """
     options = specs.read(f"grid:{text}", SAMPLERS).options
-    return {name: specs.whole(name, value, 1) for name, value in options.items()}
+    if huge := [name for name, value in options.items() if specs.whole(name, value, 1) > MOST_POINTS]:
+        raise ValueError(f"use at most {MOST_POINTS:,} for {', '.join(huge)}")
+    return options
 
 
 def make_sampler(

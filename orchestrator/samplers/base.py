@@ -60,6 +60,9 @@ class Sampler:
         if not self.repeats:
             self._tried.add(identity(configuration))
 
+    def passed(self, configuration: Configuration) -> None:
+        """What it drew is used up, for another configuration stands for it. Told before that one has begun."""
+
     def reported(self, trial: int, epoch: int, score: float) -> None:
         pass
 

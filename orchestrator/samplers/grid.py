@@ -62,6 +62,9 @@ class GridSampler(Sampler):
         """Of the whole grid: the constraints are not asked."""
         return self._grid.size
 
+    def passed(self, configuration: Configuration) -> None:
+        self._walk.begun(configuration)
+
     def begun(self, trial: int, configuration: Configuration) -> None:
         self._walk.begun(configuration)
         super().begun(trial, configuration)

@@ -39,6 +39,7 @@ from search_spaces import Fixed, Space, SpaceError
 WIDEST, NARROWEST = 0.8, 0.3
 """The reach in the first and the last of the rounds that shrink."""
 MOST_BEST = 4
+MOST_ROUNDS = 1000
 REDRAWS = 100
 
 
@@ -70,7 +71,7 @@ def shrinking(name: str, begins: int, ends: int, rounds: int | None = None) -> l
     The more trials, the more rounds: a few more than those of one round are known when the next begins.
     """
     trials = max(ends - begins, 1)
-    count = rounds or max(1, round(sqrt(trials / 2)))
+    count = rounds or min(max(1, round(sqrt(trials / 2))), MOST_ROUNDS)
     factor = (NARROWEST / WIDEST) ** (1 / max(1, count - 1))
     return [
         Round(begins + place * trials // count, f"{name} {place + 1} of {count}", WIDEST * factor**place)

@@ -33,6 +33,9 @@ class SobolSampler(RandomSampler):
         found = self._walk.next()
         return self.drawn(trial) if found is None else found
 
+    def passed(self, configuration: Configuration) -> None:
+        self._walk.begun(configuration)
+
     def begun(self, trial: int, configuration: Configuration) -> None:
         self._walk.begun(configuration)
         super().begun(trial, configuration)

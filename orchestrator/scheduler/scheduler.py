@@ -273,8 +273,10 @@ class Scheduler:
         state = self.state
         if not self.sampler.slow or state.sampler_exhausted is not None or self._nothing_left_to_begin():
             return None
+        if len(state.trials) < len(self.start):
+            return None  # What it knows begins with those.
         on_the_way = len(state.proposing) + len(state.proposals)
-        number = max(len(state.trials), len(self.start)) + on_the_way
+        number = len(state.trials) + on_the_way
         if on_the_way >= len(state.idle) + AHEAD or not self.limits.allow(number):
             return None
         return Propose(number=number)

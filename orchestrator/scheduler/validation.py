@@ -22,6 +22,8 @@ def validate(state: State) -> None:
     assert list(state.ranking) == sorted((-t.score, t.number) for t in trials if t.score is not None)
     assert list(state.ended_saved) == [t.number for t in trials if t.status.ended and t.checkpoint is not None]
     assert list(state.idle) == sorted(w.number for w in state.workers.values() if not w.queue)
+    assert not state.proposing & state.proposals.keys()
+    assert all(number >= len(trials) for number in state.proposals)
     for worker in state.workers.values():
         for place, number in enumerate(worker.queue):
             assert trials[number].holder == worker.number

@@ -44,10 +44,12 @@ class NearestRow(Sampler):
         self.sampler = sampler
         self.rows = rows
         self._used = np.zeros(len(rows.configurations), bool)
+        self._drawn: dict[int, Configuration] = {}
 
     def configuration(self, trial: int) -> Configuration:
         """A row is used from here on: a slow sampler is asked for several before the first of them begins."""
-        drawn = np.array(units_of(self.space, self.sampler.configuration(trial)))
+        configuration = self._drawn[trial] = self.sampler.configuration(trial)
+        drawn = np.array(units_of(self.space, configuration))
         apart = np.abs(self.rows.units - drawn)
         np.nan_to_num(apart, copy=False, nan=1.0)
         apart[np.isnan(self.rows.units) & np.isnan(drawn)] = 0.0
@@ -64,6 +66,8 @@ class NearestRow(Sampler):
         return self.sampler.size()
 
     def begun(self, trial: int, configuration: Configuration) -> None:
+        if (drawn := self._drawn.pop(trial, None)) is not None:
+            self.sampler.passed(drawn)
         self.sampler.begun(trial, {name: value for name, value in configuration.items() if name != ROW})
 
     def reported(self, trial: int, epoch: int, score: float) -> None:

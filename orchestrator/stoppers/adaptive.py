@@ -28,7 +28,7 @@ from typing import NamedTuple
 from orchestrator.objective import Objective
 from orchestrator.specs import whole
 from orchestrator.stoppers.asha import Asha
-from orchestrator.stoppers.base import Promotion
+from orchestrator.stoppers.base import Promotion, Verdict
 from orchestrator.stoppers.rungs import Ladder, Rung
 
 LEAN = 0.35
@@ -82,9 +82,15 @@ class Adaptive(Asha):
 
     # Asked.
 
+    def judge(self, trial: int, epoch: int) -> Verdict:
+        rung = self.ladder.at(trial)
+        if rung is None or trial not in self.ladder.arrived or not self._waits(rung):
+            return super().judge(trial, epoch)
+        return Verdict("pause", f"{rung.place(trial)}; none goes on before {self.compared} have come")
+
     def promotable(self) -> Iterator[Promotion]:
         for rung in reversed(self.ladder.rungs):
-            if rung is self.ladder.rungs[0] and len(rung.entries) < self.compared:
+            if self._waits(rung):
                 return
             top = self._top(rung)
             for trial in rung.waiting_within(top):
@@ -113,6 +119,10 @@ class Adaptive(Asha):
         self.compared = 0
 
     # Steps of it.
+
+    def _waits(self, rung: Rung) -> bool:
+        """For more trials to be compared."""
+        return rung is self.ladder.rungs[0] and len(rung.entries) < self.compared
 
     def _learn(self, before: int, after: int) -> None:
         """Bring the shares up to date that arrivals at the rungs from `before` to below `after` bear upon."""

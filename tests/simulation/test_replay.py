@@ -9,7 +9,7 @@ import pytest
 
 from orchestrator.assignment import Configuration
 from orchestrator.errors import UserError
-from orchestrator.samplers import Exhausted, Sampler
+from orchestrator.samplers import Exhausted, Sampler, make_sampler
 from orchestrator.simulation.command import read_curves
 from orchestrator.simulation.curves import Curves, Rows, read_npz
 from orchestrator.simulation.replay import Choices, Replay, replay
@@ -156,6 +156,19 @@ def test_what_makes_no_sense_is_told(tmp_path: Path) -> None:
     assert [line.split()[0] for line in str(told.value).splitlines()] == [
         *("workers", "trainings", "start-cost", "resume-cost")
     ]
+
+
+@pytest.mark.parametrize("name", ["random", "sobol", "grid", "zoom", "staged"])
+def test_no_sampler_draws_the_same_point_again_because_a_row_stood_for_it(name: str, tmp_path: Path) -> None:
+    rows = curves_of(tmp_path).rows
+    assert isinstance(rows, Rows)
+    sampler = make_sampler(name, rows.space, 0)
+    near = NearestRow(sampler, rows)
+    drawn = []
+    for trial in range(ROWS):
+        drawn.append(sampler.configuration(trial))
+        near.begun(trial, near.configuration(trial))
+    assert len({repr(configuration) for configuration in drawn}) == ROWS
 
 
 # The journal of a run as curves.

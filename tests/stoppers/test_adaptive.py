@@ -77,6 +77,12 @@ def test_twenty_are_compared_before_one_leaves_the_first_rung() -> None:
     assert stopper.all() == [0, 1, 2, 3, 4, 5]
 
 
+def test_while_they_wait_they_are_told_for_what() -> None:
+    stopper = after(0.1, compared=20)
+    stopper.reported(1, 1, 0.2)
+    assert stopper.judge(1, 1).reason == "epoch 1, rank 1 of 2; none goes on before 20 have come"
+
+
 def test_what_diverged_has_arrived_too() -> None:
     stopper = after(*[0.1] * 19, compared=20)
     assert stopper.all() == []
