@@ -67,4 +67,5 @@ study = Study(
     direction="max",
     epochs=27,
     trials=48,
+    stopper="asha:grace=1",  # Its first epoch tells: see docs/search.md.
 )

@@ -95,7 +95,7 @@ def test_the_journal_of_a_real_run(run_study: Launch) -> None:
     again = Scheduler(
         study.objective,
         make_sampler("zoom", study.space, 1, trials=6),
-        make_stopper("adaptive", 9, study.objective, trials=6),
+        make_stopper("asha:grace=1", 9, study.objective, trials=6),
         Limits(trials=6),
         max_epochs=9,
         seed=1,
