@@ -10,7 +10,7 @@ PEER := build/peers
 PEER_READY := $(PEER)/.installed
 
 .DEFAULT_GOAL := help
-.PHONY: help launch test lint format overhead search scale
+.PHONY: help launch test lint format overhead search scale chaos
 
 help:  ## show this list
 	@echo 'Targets (make TARGET ARGS="…" passes more arguments on):'
@@ -39,6 +39,9 @@ search: $(PEER_READY)  ## replay samplers and stoppers, ours and the peers'; ARG
 
 scale: $(READY)  ## simulate a million trials on ten thousand workers; ARGS as of benchmarks/scale.py
 	@.venv/bin/python benchmarks/scale.py $(ARGS)
+
+chaos: $(READY)  ## kill real runs at random moments: is anything lost? ARGS as of benchmarks/chaos/__main__.py
+	@$(RUN) benchmarks.chaos $(ARGS)
 
 # Takes the first supported Python that can make environments; an environment that works is kept. The stamp comes last,
 # so that an install that was cut short is begun again.

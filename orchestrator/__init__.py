@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from orchestrator.errors import UserError
     from orchestrator.leaderboard import read_leaderboard
-    from orchestrator.run import Run, launch
+    from orchestrator.run import Run, launch, resume
     from orchestrator.study import Study
     from search_spaces import Choice, Fixed, Float, Int, Space
 
@@ -26,6 +26,7 @@ __all__ = [
     "UserError",
     "launch",
     "read_leaderboard",
+    "resume",
 ]
 
 _HOMES = {
@@ -39,6 +40,7 @@ _HOMES = {
     "UserError": "orchestrator.errors",
     "launch": "orchestrator.run",
     "read_leaderboard": "orchestrator.leaderboard",
+    "resume": "orchestrator.run",
 }
 
 

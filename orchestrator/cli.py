@@ -15,20 +15,45 @@ from orchestrator.errors import RunFailed, UserError, nearest
 PROGRAM = "python -m orchestrator"
 INTERRUPTED = 130
 NAMES = {"help_option_names": ["-h", "--help"]}
+CONTRADICTION = "--quiet and --json contradict each other: give one of them"
 LAYOUTS = ("table", "csv", "json", "markdown")
 SAMPLERS = "zoom, staged, random, sobol, grid, optuna:tpe …"
 STOPPERS = "adaptive, asha, asha_stop, halving, hyperband, median, patience:P, none; asha:eta=4+patience:5 for both"
+STALL = "End what has not reported for so long; or none [auto: 20 times the longest epoch, 10 min at least]"
 CURVES = "An .npz file of curves, or the directory of an earlier run."
+SECONDS = "The time that a train function has for its first report [60]"
 
 
 def number(text: str) -> int | float | str:
     """A number if it reads as one. Whether it makes sense is told with all that is wrong, by the settings."""
+    if text.startswith("+"):
+        return text  # So much more.
     for kind in (int, float):
         try:
             return kind(text)
         except ValueError:
             pass
     return text
+
+
+def tolerance_options(command: Any) -> Any:
+    """What a run bears with, what it keeps and where: may be others when it is resumed."""
+    options = [
+        click.option("--retries", type=number, metavar="N", help="Try a trial that failed so often again [2]"),
+        click.option("--max-failures", type=number, metavar="N", help="End the run once so many trials have failed."),
+        click.option("--trial-timeout", type=number, metavar="TIME", help="Stop a trial that has trained for so long."),
+        click.option("--stall-timeout", type=number, metavar="TIME", help=STALL),
+        click.option("--memory-per-trial", type=number, metavar="SIZE", help="End a worker that uses more: 4GB."),
+        click.option("--checkpoint-every", type=number, metavar="TIME", help="Save running trials so often [60s]"),
+        click.option("--keep", type=number, metavar="K", help="Ended trials, the best, whose checkpoints stay [3]"),
+        click.option("--checkpoint-bytes", type=number, metavar="SIZE", help="Of all checkpoints at most: 50GB."),
+        click.option("--storage", metavar="URL", help="Checkpoints and a copy of the run there: s3://bucket/runs."),
+        click.option("--storage-every", type=number, metavar="TIME", help="Copy the journal there so often [60s]"),
+        click.option("--dashboard-host", metavar="HOST", help="Where Ray's dashboard listens [the loopback address]"),
+    ]
+    for option in reversed(options):
+        command = option(command)
+    return command
 
 
 class Commands(click.Group):
@@ -82,6 +107,8 @@ Examples:
 @click.option("--max-epochs-total", type=number, metavar="N", help="Stop after so many epochs of all trials together.")
 @click.option("--gpu-hours", type=number, metavar="H", help="Stop once workers have held GPUs for so long, in sum.")
 @click.option("--target", type=number, metavar="VALUE", help="Stop once the objective has reached this.")
+@tolerance_options
+@click.option("--deterministic/--not-deterministic", default=None, help="The same numbers every time, and slower [no]")
 @click.option("--quiet", is_flag=True, help="Show errors and where the leaderboard is, nothing else.")
 @click.option("--json", "as_json", is_flag=True, help="Show one JSON object a line.")
 def launch(words: tuple[str, ...], quiet: bool, as_json: bool, **options: Any) -> int:
@@ -104,6 +131,52 @@ def launch(words: tuple[str, ...], quiet: bool, as_json: bool, **options: Any) -
         raise RuntimeError("the run was torn off") from error
 
 
+@commands.command(
+    short_help="Go on with a run that was interrupted or killed, or extend one.",
+    context_settings=NAMES,
+    epilog=f"""\b
+Examples:
+  {PROGRAM} resume runs/digits_mlp-20260102-030405
+  {PROGRAM} resume runs/digits_mlp-20260102-030405 --trials +50
+  {PROGRAM} resume s3://bucket/runs/digits_mlp-20260102-030405""",
+)
+@click.argument("run", metavar="RUN_DIR|URL")
+@click.option(
+    "--accept-changes", is_flag=True, help="Although the study, its space or TensorFlow are not as they were."
+)
+@click.option(
+    "--study", metavar="FILE", help="Where the study is now [where it was, else its copy in the run directory]"
+)
+@click.option("--trials", type=number, metavar="N", help="A new limit, or +50 for so many more.")
+@click.option("--epochs", type=number, metavar="R", help="More epochs for each; the best that are kept go on.")
+@click.option("--max-time", type=number, metavar="TIME", help="A new limit, or +1h for so much more.")
+@click.option("--max-epochs-total", type=number, metavar="N", help="A new limit, or +500 for so many more.")
+@click.option("--gpu-hours", type=number, metavar="H", help="A new limit, or +10 for so many more.")
+@click.option("--target", type=number, metavar="VALUE", help="As of launch.")
+@click.option("--workers", type=number, metavar="N", help="As of launch.")
+@click.option("--cpus-per-trial", type=number, metavar="C", help="As of launch.")
+@click.option("--gpus-per-trial", type=number, metavar="G", help="As of launch.")
+@click.option("--address", metavar="A", help="As of launch [where the run was]")
+@tolerance_options
+@click.option("--quiet", is_flag=True, help="As of launch.")
+@click.option("--json", "as_json", is_flag=True, help="As of launch.")
+def resume(run: str, accept_changes: bool, study: str | None, quiet: bool, as_json: bool, **options: Any) -> int:
+    """Go on with a run as if nothing had happened.
+
+    Finished trials are not touched; those that were training go on from their last checkpoint, and what was decided
+    stays decided. What is not given is as it was; with more trials, epochs or time a finished run is extended.
+    """
+    changes = {name: value for name, value in options.items() if value is not None}
+    if quiet and as_json:
+        raise UserError(CONTRADICTION)
+
+    from orchestrator.display import make_display
+    from orchestrator.run import resume as resume_run
+
+    display = make_display(quiet=quiet, as_json=as_json)
+    return resume_run(run, study=study, accept_changes=accept_changes, display=display, **changes).exit_code
+
+
 def _check_launch(words: Sequence[str], settings: dict[str, Any], *, contradiction: bool) -> None:
     """Tell at once all that can be told without the study."""
     from orchestrator.settings import problems_of
@@ -114,7 +187,7 @@ def _check_launch(words: Sequence[str], settings: dict[str, Any], *, contradicti
     if not unknown and len(words) > 1:
         problems.append(f"one study at a time: {' '.join(words)}")
     if contradiction:
-        problems.append("--quiet and --json contradict each other: give one of them")
+        problems.append(CONTRADICTION)
     if problems := problems + problems_of(settings):
         raise UserError("\n".join(problems))
 
@@ -196,6 +269,29 @@ def plan(study: str, as_json: bool, **options: Any) -> None:
 
     planned = plan_study(study, **settings)
     click.echo(json.dumps(asdict(planned)) if as_json else plan_text(planned))
+
+
+@commands.command(
+    short_help="Build a study's model and train a batch here, without Ray.",
+    context_settings=NAMES,
+    epilog=f"""\b
+Examples:
+  {PROGRAM} check my_study.py
+  {PROGRAM} check my_study.py --seed 3""",
+)
+@click.argument("study", default="digits_mlp")
+@click.option("--seed", type=number, metavar="S", help="As of launch: another one checks another configuration [0]")
+@click.option("--seconds", type=click.FloatRange(min=0, min_open=True), default=60.0, metavar="SEC", help=SECONDS)
+def check(study: str, seconds: float, seed: Any) -> None:
+    """Rehearse one trial of STUDY in this process: shapes, parameters, metrics and times, before a cluster is taken.
+
+    Nothing is written, and Ray is not started. The configuration is the one that the first trial of a run would get.
+    Exit code 1: the study's functions fail; 2: the study itself is wrong.
+    """
+    from orchestrator.check import check as check_study
+
+    settings = {} if seed is None else {"seed": seed}
+    check_study(study, seconds=seconds, show=click.echo, complain=lambda line: click.echo(line, err=True), **settings)
 
 
 @commands.command(

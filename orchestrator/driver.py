@@ -2,7 +2,7 @@
 
 from collections.abc import Callable
 
-from orchestrator.backends.base import Backend
+from orchestrator.backends.base import Backend, Hold
 from orchestrator.journal import Journal
 from orchestrator.scheduler.instructions import Instruction, Record, without_undone_pauses
 from orchestrator.scheduler.scheduler import Scheduler
@@ -11,9 +11,15 @@ Watcher = Callable[[list[Record]], None]
 """Called after each batch with what was written, to show it."""
 
 
-def drive(scheduler: Scheduler, backend: Backend, journal: Journal | None, watch: Watcher | None = None) -> None:
-    """Run until the scheduler finishes. Time passes in `backend.wait` alone."""
-    while scheduler.state.finished is None:
+def drive(
+    scheduler: Scheduler,
+    backend: Backend,
+    journal: Journal | None,
+    watch: Watcher | None = None,
+    hold: Hold | None = None,
+) -> None:
+    """Run until the scheduler finishes. Time passes in `backend.wait`, and in `hold` while nothing can be written."""
+    while True:
         records: list[Record] = []
         instructions: list[Instruction] = []
         for event in backend.wait():
@@ -24,7 +30,20 @@ def drive(scheduler: Scheduler, backend: Backend, journal: Journal | None, watch
             if scheduler.state.finished is not None:
                 break
         if journal is not None:
-            journal.append(records)
+            _write(journal, records, hold)
         backend.carry_out(instructions)
         if watch is not None:
             watch(records)
+        if scheduler.state.finished is not None:
+            return
+
+
+def _write(journal: Journal, records: list[Record], hold: Hold | None) -> None:
+    """Nothing is carried out that does not stand in the journal: a full disk stops everything until there is room."""
+    while True:
+        try:
+            return journal.append(records)
+        except OSError as error:
+            if hold is None:
+                raise
+            hold(f"the journal cannot be written ({error.strerror or error})")

@@ -1,9 +1,9 @@
 """The journal: the ordered record of every fact and decision of a run, and the only state there is.
 
 `journal.jsonl` holds one JSON object a line. The first is the `Header`; each of the others is an event or an
-instruction, told apart by its `type`. Only the driver of the run writes it, and holds `journal.lock`, which names the
-holder, while it does. What was drained from the backend together, and what was decided on it, is written and synced
-together before any of it is carried out.
+instruction, told apart by its `type`. Only the driver of the run writes it, and holds `journal.lock` (`lock.py`) while
+it does. What was drained from the backend together, and what was decided on it, is written and synced together before
+any of it is carried out.
 
 A last line without its end was torn by a crash: it is dropped, for nothing that follows from it was carried out. Any
 other damage is an error that names the line. NaN and infinity are written as the strings "nan", "inf" and "-inf".
@@ -11,22 +11,23 @@ other damage is an error that names the line. NaN and infinity are written as th
 
 import json
 import os
-import socket
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Generator, Iterable
 from math import isfinite
 from pathlib import Path
-from typing import Any
+from typing import Any, Self
 
 import msgspec
 
 from orchestrator.errors import UserError
-from orchestrator.scheduler.events import AnyEvent, TrialReported
+from orchestrator.lock import Lock
+from orchestrator.scheduler.events import AnyEvent, CheckpointSaved, RunResumed, TrialReported
 from orchestrator.scheduler.instructions import AnyInstruction, Record
+from orchestrator.scheduler.legality import IllegalRecord
+from orchestrator.storage import check_name
 
-FORMAT = 2
+FORMAT = 3
 """Raised when older programs can no longer read what is written. Every format is read for ever."""
 FILE = "journal.jsonl"
-LOCK = "journal.lock"
 
 
 class Header(msgspec.Struct, frozen=True, kw_only=True, tag=True):
@@ -57,41 +58,91 @@ decode_header = msgspec.json.Decoder(Header).decode
 
 
 class Journal:
-    """The one writer."""
+    """The one writer. `create` begins a journal, `reopen` goes on with one."""
 
-    def __init__(self, run_dir: Path, header: Header) -> None:
-        """Create the journal of a new run.
+    def __init__(self, path: Path, lock: Lock, mode: str) -> None:
+        self._lock = lock
+        self._file = path.open(mode, buffering=0)
+        self._size = os.fstat(self._file.fileno()).st_size
+
+    @classmethod
+    def create(cls, run_dir: Path, header: Header, **about_us: Any) -> Self:
+        """The journal of a new run. `about_us` stands in the lock beside host and pid.
 
         Raises:
             UserError: The directory holds a journal already, or another driver's lock.
         """
         first = encode(header)
-        self._lock = run_dir / LOCK
-        _take_lock(self._lock)
+        lock = Lock(run_dir)
+        lock.take(**about_us)
         try:
-            self._file = (run_dir / FILE).open("xb", buffering=0)
+            journal = cls(run_dir / FILE, lock, "xb")
         except FileExistsError:
-            self._lock.unlink()
+            lock.release()
             raise UserError(f"{run_dir} holds the journal of another run: choose another --run-dir") from None
-        self._write([first])
+        journal._write([first])
+        return journal
+
+    @classmethod
+    def reopen(cls, run_dir: Path, lock: Lock) -> Self:
+        """Goes on at the end, without a line that a crash has torn. The lock is taken already."""
+        journal = cls(run_dir / FILE, lock, "r+b")
+        journal._size = whole_size(run_dir)
+        journal._cut()
+        return journal
 
     def append(self, records: Iterable[Record]) -> None:
-        """Write and sync; only then may the decisions among the records be carried out."""
+        """Write and sync; only then may the decisions among the records be carried out.
+
+        Raises:
+            OSError: Such as that the disk is full; the journal is as it was, and the same may be tried again.
+            UserError: Another driver has taken the run over.
+        """
         if lines := [encode(_spelled(record)) for record in records]:
+            self._lock.check()
             self._write(lines)
 
     def close(self) -> None:
         self._file.close()
-        self._lock.unlink(missing_ok=True)
+        self._lock.release()
 
     def _write(self, lines: list[bytes]) -> None:
         content = memoryview(b"\n".join(lines) + b"\n")
-        while content:
-            content = content[self._file.write(content) :]
-        os.fsync(self._file.fileno())
+        size = self._size + len(content)
+        try:
+            while content:
+                content = content[self._file.write(content) :]
+            os.fsync(self._file.fileno())
+        except OSError:
+            self._cut()
+            raise
+        self._size = size
+
+    def _cut(self) -> None:
+        """Back to the last whole record."""
+        self._file.truncate(self._size)
+        self._file.seek(self._size)
 
 
-def read_journal(run_dir: Path) -> tuple[Header, Iterator[Record]]:
+def whole_size(run_dir: Path) -> int:
+    """How many bytes of the journal are whole lines."""
+    with (run_dir / FILE).open("rb") as file:
+        end = size = file.seek(0, os.SEEK_END)
+        while end > 0:
+            start = max(0, end - 65536)
+            file.seek(start)
+            if (place := file.read(end - start).rfind(b"\n")) >= 0:
+                return start + place + 1
+            end = start
+    return 0 if size else size
+
+
+def is_torn(run_dir: Path) -> bool:
+    """Whether a crash has left a part of a line at the end."""
+    return whole_size(run_dir) < (run_dir / FILE).stat().st_size
+
+
+def read_journal(run_dir: Path) -> tuple[Header, Generator[Record, None, None]]:
     """The header, and the records one by one. Reads along while the run writes.
 
     Raises:
@@ -110,6 +161,27 @@ def read_journal(run_dir: Path) -> tuple[Header, Iterator[Record]]:
     return header, _records(path, file)
 
 
+def resumptions_of(run_dir: Path) -> list[RunResumed]:
+    """Those of a run, without reading all the rest."""
+    with (run_dir / FILE).open("rb") as file:
+        lines = [line for line in file if b'"RunResumed"' in line and line.endswith(b"\n")]
+    found = [decode_record(line) for line in lines]
+    return [record for record in found if isinstance(record, RunResumed)]
+
+
+def fold(run_dir: Path, records: Iterable[Record], take: Callable[[Record], object]) -> None:
+    """Give each record to `take`.
+
+    Raises:
+        JournalDamaged: One cannot follow those before it; the message names the line.
+    """
+    for line, record in enumerate(records, start=2):
+        try:
+            take(record)
+        except IllegalRecord as error:
+            raise JournalDamaged(f"{run_dir / FILE}, line {line}: {error}") from None
+
+
 def _header(path: Path, line: bytes) -> Header:
     try:
         number = json.loads(line)["format"]
@@ -117,17 +189,20 @@ def _header(path: Path, line: bytes) -> Header:
             return decode_header(line)
     except (ValueError, KeyError, TypeError) as error:
         raise JournalDamaged(f"{path}, line 1: not the header of a journal ({error})") from None
-    raise UserError(f"{path}: format {number} is not known to this version, which reads 1 to {FORMAT}")
+    raise UserError(f"{path}: format {number} is not known to this version, which reads 1 to {FORMAT}: use a newer one")
 
 
-def _records(path: Path, file: Any) -> Iterator[Record]:
+def _records(path: Path, file: Any) -> Generator[Record, None, None]:
     with file:
         for number, line in enumerate(file, start=2):
             if not line.endswith(b"\n"):
                 return
             try:
-                yield decode_record(line)
-            except (msgspec.DecodeError, UnicodeDecodeError) as error:
+                record = decode_record(line)
+                if type(record) is CheckpointSaved:
+                    check_name(record.checkpoint.name)
+                yield record
+            except (ValueError, RecursionError) as error:
                 raise JournalDamaged(f"{path}, line {number}: damaged ({error})") from None
 
 
@@ -137,11 +212,3 @@ def _spelled(record: Record) -> Record:
         return record
     metrics: Any = {name: value if isfinite(value) else str(value) for name, value in record.metrics.items()}
     return msgspec.structs.replace(record, metrics=metrics)
-
-
-def _take_lock(path: Path) -> None:
-    try:
-        with path.open("x") as file:
-            json.dump({"host": socket.gethostname(), "pid": os.getpid()}, file)
-    except FileExistsError:
-        raise UserError(f"{path.parent} is held by another driver: {path.read_text()}") from None

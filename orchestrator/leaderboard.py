@@ -13,9 +13,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, get_args
 
 from orchestrator import tables
-from orchestrator.journal import FILE, Header, JournalDamaged, read_journal
+from orchestrator.journal import Header, fold, read_journal
 from orchestrator.objective import Objective
-from orchestrator.scheduler.legality import IllegalRecord
 from orchestrator.scheduler.state import State
 from orchestrator.scheduler.trial import Status, Trial
 
@@ -37,11 +36,7 @@ def read_state(run_dir: Path) -> tuple[Header, State]:
     """
     header, records = read_journal(run_dir)
     state = State(Objective(header.objective, "min" if header.direction == "min" else "max"))
-    for line, record in enumerate(records, start=2):
-        try:
-            state.apply(record)
-        except IllegalRecord as error:
-            raise JournalDamaged(f"{run_dir / FILE}, line {line}: {error}") from None
+    fold(run_dir, records, state.apply)
     return header, state
 
 
@@ -65,7 +60,10 @@ def leaderboard(state: State, hyperparameters: Iterable[str]) -> "pd.DataFrame":
     columns: dict[str, pd.Series[Any]] = {}
 
     def add(name: str, values: Sequence[Any], dtype: Any) -> None:
-        columns[name] = pd.Series(values, dtype=dtype)
+        try:
+            columns[name] = pd.Series(values, dtype=dtype)
+        except OverflowError:  # An integer of more than 64 bits.
+            columns[name] = pd.Series(values, dtype=object)
 
     add("rank", [place + 1 if place < ranked else None for place in range(len(trials))], "Int64")
     add("trial", [trial.number for trial in trials], "Int64")
@@ -89,7 +87,7 @@ def leaderboard(state: State, hyperparameters: Iterable[str]) -> "pd.DataFrame":
 def write_csv(frame: "pd.DataFrame", path: Path) -> None:
     """Written aside and put in place whole, so that nobody reads half of it."""
     aside = path.with_name(f"{path.name}.new")
-    frame.to_csv(aside, index=False, lineterminator="\n")
+    aside.write_text(f"{_as_csv(frame)}\n", encoding="utf-8", newline="\n")
     aside.replace(path)
 
 
@@ -99,13 +97,24 @@ def format_table(
     """The first `top` rows as text. A table is not wider than `width`, and its numbers are shortened."""
     shown = frame if top is None else frame.head(top)
     if layout == "csv":
-        return str(shown.to_csv(index=False, lineterminator="\n")).removesuffix("\n")
+        return _as_csv(shown)
     columns = cells(shown)
     if layout == "json":
         return tables.as_json(columns)
     if layout == "markdown":
         return tables.as_markdown(columns)
     return tables.as_table(columns, width, hidden=len(frame) - len(shown))
+
+
+def _as_csv(frame: "pd.DataFrame") -> str:
+    """Numbers in full, and no text that a spreadsheet would run."""
+
+    def safe(value: Any) -> Any:
+        return tables.for_spreadsheet(value) if isinstance(value, str) else value
+
+    texts = frame.apply(lambda column: column.map(safe) if str(column.dtype) in ("string", "object") else column)
+    headers = [safe(name) for name in frame]
+    return str(texts.to_csv(index=False, header=headers, lineterminator="\n")).removesuffix("\n")
 
 
 def cells(frame: "pd.DataFrame") -> dict[str, list[Any]]:

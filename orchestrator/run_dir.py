@@ -4,13 +4,14 @@ study.json        what the run was made from
 journal.jsonl     every fact and decision (`journal.py`)
 leaderboard.csv   written at the end
 best/             model.keras and config.json of the leaderboard's first row
-checkpoints/      of trials that are live, and of the best one
+checkpoints/      of trials that are live, and of the best few
 logs/             what the workers print
 requests/         where other processes may ask things of the run; nothing is asked yet
 """
 
 import hashlib
 import json
+import re
 import shutil
 import time
 from collections.abc import Iterator
@@ -24,6 +25,10 @@ from orchestrator.journal import FILE as JOURNAL
 from orchestrator.scheduler.state import State
 
 FOLDERS = ("checkpoints", "logs", "requests")
+LONGEST_NAME = 50
+"""Characters of up to four bytes, and file systems take 255 of these."""
+DEVICES = {"con", "prn", "aux", "nul", *(f"{port}{n}" for port in ("com", "lpt") for n in range(1, 10))}
+"""Names that are no files on Windows, whatever follows their first dot."""
 
 
 @contextmanager
@@ -38,17 +43,18 @@ def new_run_dir(here: Path, given: str | None, study: str) -> Iterator[Path]:
     Raises:
         UserError: It is not empty, or cannot be made.
     """
-    path = here / given if given else _unused(here / "runs" / f"{study}-{time.strftime('%Y%m%d-%H%M%S')}")
-    made = [folder for folder in (path, *path.parents) if not folder.exists()]
+    path = here / given if given else _unused(here / "runs" / f"{slug(study)}-{time.strftime('%Y%m%d-%H%M%S')}")
     try:
+        made = [folder for folder in (path, *path.parents) if not folder.exists()]
         path.mkdir(parents=True, exist_ok=True)
         if any(path.iterdir()):
             raise UserError(f"{path} is not empty: a run needs a new directory, choose another --run-dir")
         for folder in FOLDERS:
             (path / folder).mkdir()
-    except OSError as error:
+    except (OSError, ValueError) as error:  # A NUL in the name is the latter.
+        reason = getattr(error, "strerror", None) or error
         raise UserError(
-            f"the run directory {path} cannot be made ({error.strerror}): choose another --run-dir"
+            f"the run directory {str(path)!r} cannot be made ({reason}): choose another --run-dir"
         ) from error
     path = path.resolve()
     try:
@@ -56,6 +62,16 @@ def new_run_dir(here: Path, given: str | None, study: str) -> Iterator[Path]:
     finally:
         if not (path / JOURNAL).exists():
             _unmake(path, made)
+
+
+def slug(study: str) -> str:
+    """A study's name as part of the name of a directory: one that lies where it is made, on any file system.
+
+    >>> slug("../../etc/cron.d"), slug("mnist v1.2"), slug("")
+    ('etc-cron.d', 'mnist-v1.2', 'study')
+    """
+    name = re.sub(r"[^\w.-]+", "-", study).lstrip("-.")[:LONGEST_NAME] or "study"
+    return f"study-{name}" if name.partition(".")[0].lower() in DEVICES else name
 
 
 def _unused(path: Path) -> Path:
@@ -73,11 +89,14 @@ def _unmake(path: Path, made: list[Path]) -> None:
             folder.rmdir()
 
 
-def write_study(run_dir: Path, content: dict[str, Any]) -> str:
-    """`study.json`. Returns the hash of the file, by which a worker knows that it sees this directory."""
-    encoded = json.dumps(content, indent=2).encode()
-    write_whole(run_dir / "study.json", encoded)
-    return hashlib.sha256(encoded).hexdigest()
+def write_study(run_dir: Path, content: dict[str, Any]) -> None:
+    """`study.json`."""
+    write_whole(run_dir / "study.json", json.dumps(content, indent=2).encode())
+
+
+def proof_of(run_dir: Path) -> str:
+    """The hash of `study.json`, by which a worker knows that it sees this directory."""
+    return hashlib.sha256((run_dir / "study.json").read_bytes()).hexdigest()
 
 
 def write_best(run_dir: Path, state: State, model: bytes | None, problem: str) -> None:
@@ -86,7 +105,7 @@ def write_best(run_dir: Path, state: State, model: bytes | None, problem: str) -
     if trial is None or trial.best is None:
         return
     folder = run_dir / "best"
-    folder.mkdir()
+    folder.mkdir(exist_ok=True)
     content: dict[str, Any] = {
         "trial": trial.number,
         "objective": state.objective.name,
@@ -98,5 +117,6 @@ def write_best(run_dir: Path, state: State, model: bytes | None, problem: str) -
     if model is not None:
         write_whole(folder / "model.keras", model)
     else:
+        (folder / "model.keras").unlink(missing_ok=True)
         content["model"] = f"not written: {problem}"
     write_whole(folder / "config.json", json.dumps(content, indent=2).encode())

@@ -6,13 +6,15 @@ from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from math import floor, isfinite
 from numbers import Integral, Real
-from typing import Any
+from typing import Any, Literal
 
 from orchestrator import samplers, stoppers
 from orchestrator.errors import UserError, nearest
 from orchestrator.objective import Objective
 
 DURATION = re.compile(r"(\d+(?:\.\d+)?)\s*(s|m|h|d)?")
+BYTES = re.compile(r"(\d+(?:\.\d+)?)\s*(k|m|g|t)?b?", re.IGNORECASE)
+SIZES = {"k": 10**3, "m": 10**6, "g": 10**9, "t": 10**12, None: 1}
 SECONDS = {"s": 1.0, "m": 60.0, "h": 3600.0, "d": 86400.0, None: 1.0}
 LIMITS = ("trials", "max_time", "max_epochs_total", "gpu_hours", "target")
 RAY_PRECISION = 10_000
@@ -21,7 +23,7 @@ RAY_PRECISION = 10_000
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Settings:
-    """`None` means no limit, or that the cluster decides. Durations are in seconds."""
+    """`None` means no limit, or that the cluster decides. Durations are in seconds, sizes in bytes."""
 
     trials: int | None = 40
     epochs: int = 27
@@ -39,7 +41,18 @@ class Settings:
     max_epochs_total: int | None = None
     gpu_hours: float | None = None
     target: float | None = None
+    max_failures: int | None = None
+    retries: int = 2
+    trial_timeout: float | None = None
+    stall_timeout: float | Literal["auto"] | None = "auto"
+    deterministic: bool = False
     checkpoint_every: float = 60.0
+    keep: int = 3
+    checkpoint_bytes: int | None = None
+    memory_per_trial: int | None = None
+    storage: str | None = None
+    storage_every: float = 60.0
+    dashboard_host: str | None = None
 
 
 DEFAULTS = Settings()
@@ -172,6 +185,24 @@ def _duration(value: Any) -> float:
     return float(seconds)
 
 
+def _stall_timeout(value: Any) -> float | str | None:
+    if value is None or value in ("auto", "none"):
+        return None if value == "none" else value
+    try:
+        return _duration(value)
+    except ValueError as wrong:
+        raise ValueError(f"{wrong}; or auto, or none") from None
+
+
+def _size(value: Any) -> int:
+    size = _number(value)
+    if isinstance(value, str) and (match := BYTES.fullmatch(value.strip())):
+        size = _number(float(match[1]) * SIZES[match[2] and match[2].lower()])
+    if size is None or size < 1:
+        raise ValueError("use a number of bytes above 0, or such as 500MB, 4GB or 1.5TB")
+    return int(size)
+
+
 def _path(value: Any) -> str:
     return _text(os.fspath(value) if isinstance(value, os.PathLike) else value)
 
@@ -209,5 +240,16 @@ CHECKS: dict[str, Check] = {
     "max_epochs_total": _or_none(_whole(1)),
     "gpu_hours": _or_none(_above_zero),
     "target": _or_none(_finite),
+    "max_failures": _or_none(_whole(1)),
+    "retries": _whole(0),
+    "trial_timeout": _or_none(_duration),
+    "stall_timeout": _stall_timeout,
+    "deterministic": _flag,
     "checkpoint_every": _duration,
+    "keep": _whole(1),
+    "checkpoint_bytes": _or_none(_size),
+    "memory_per_trial": _or_none(_size),
+    "storage": _or_none(_path),
+    "storage_every": _duration,
+    "dashboard_host": _or_none(_text),
 }

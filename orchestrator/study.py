@@ -1,5 +1,6 @@
 """A study: what to tune. The one object that users write."""
 
+import inspect
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any
 
@@ -7,10 +8,11 @@ from orchestrator.assignment import Configuration
 from orchestrator.errors import UserError
 from orchestrator.objective import Direction, Objective
 from search_spaces import Space, SpaceError
-from search_spaces.values import plain
+from search_spaces.values import plain, quoted
 
 FitArguments = Mapping[str, Any]
 OWN_FIT_ARGUMENTS = ("x", "y", "batch_size", "epochs", "initial_epoch", "steps_per_epoch", "validation_data", "verbose")
+CALLS = {"build": ("configuration",), "train": ("configuration", "ctx"), "data": (), "fit": ("configuration",)}
 
 
 class Study:
@@ -62,7 +64,7 @@ class Study:
             self.start = [{name: plain(value) for name, value in configuration.items()} for configuration in start]
         self.name = name
         self.settings = settings
-        if problems := list(self._problems()):
+        if problems := list(self._problems()) or list(self._call_problems()):
             raise UserError("\n".join(f"Study: {problem}" for problem in problems))
 
     def fit_arguments(self, configuration: Configuration) -> dict[str, Any]:
@@ -77,7 +79,7 @@ class Study:
 
     def _problems(self) -> Iterator[str]:
         if not isinstance(self.space, Space):
-            yield f"space is {type(self.space).__name__}, not a Space"
+            yield f"space is {type(self.space).__name__}, not a Space: write space=Space(learning_rate=Float(…), …)"
         if (self.build is None) == (self.train is None):
             yield "give either build=… or train=…"
         if self.build is not None and self.data is None:
@@ -85,7 +87,7 @@ class Study:
         for name in ("build", "train", "data"):
             value = getattr(self, name)
             if value is not None and not callable(value):
-                yield f"{name} is {type(value).__name__}, not a function"
+                yield f"{name} is {type(value).__name__}, not a function: give the function itself, {name}={name}"
         if not isinstance(self.objective.name, str) or not self.objective.name:
             yield "objective must be the name of a metric, such as 'val_accuracy'"
         if self.objective.direction not in ("max", "min"):
@@ -94,8 +96,26 @@ class Study:
             yield f"batch_size is {self.batch_size!r}: use a whole number of at least 1"
         if self.fit is not None and not callable(self.fit) and not isinstance(self.fit, Mapping):
             yield f"fit is {type(self.fit).__name__}: use a dict, or a function of the configuration that returns one"
+        if not isinstance(self.name, str | None):
+            yield f"name is {quoted(self.name)}: use a text, or leave it out"
         if isinstance(self.space, Space):
             yield from self._start_problems()
+
+    def _call_problems(self) -> Iterator[str]:
+        """Of functions, those that could not be called as they will be."""
+        for name, arguments in CALLS.items():
+            function = getattr(self, name)
+            if not callable(function):
+                continue
+            call = f"{name}({', '.join(arguments)})"
+            if inspect.iscoroutinefunction(function) or inspect.isgeneratorfunction(function):
+                yield f"{name} is async, or has a yield: use a plain function, which does its work when it is called"
+            try:
+                inspect.signature(function).bind(*arguments)
+            except TypeError as error:
+                yield f"{name} cannot be called as {call}: {error}"
+            except ValueError:
+                pass  # Python cannot tell what it takes.
 
     def _start_problems(self) -> Iterator[str]:
         start: Any = self.start

@@ -115,7 +115,9 @@ def _load(file: SourceFile, find: Find) -> Study:
         beside.exec_module(module)
     except (UserError, SpaceError) as error:
         raise UserError("\n".join(f"{file.path}: {line}" for line in str(error).splitlines())) from error
-    except (Exception, SystemExit) as error:
+    except KeyboardInterrupt:
+        raise
+    except BaseException as error:
         raise UserError(f"{file.path} does not import: {_describe(error, file.path)}") from error
     return _study_of(module, file.path)
 
@@ -182,7 +184,7 @@ def _describe(error: BaseException, path: str) -> str:
         lines = [error.lineno]
     where = f"line {lines[-1]}: " if lines else ""
     first = (str(error).splitlines() or [""])[0]
-    return f"{where}{type(error).__name__}: {first}"
+    return f"{where}{type(error).__name__}{': ' * bool(first)}{first}"
 
 
 def _read(path: Path) -> SourceFile | None:

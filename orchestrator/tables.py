@@ -1,6 +1,11 @@
-"""Columns of plain values as text: None is an empty cell."""
+"""Columns of plain values as text: None is an empty cell.
+
+Names, values and reasons may come from anywhere, so none of them does anything where it is shown: `visible` for
+terminals, `for_spreadsheet` for CSV, and Markdown and HTML by their own escapes.
+"""
 
 import json
+import re
 from collections.abc import Mapping, Sequence, Set
 from itertools import zip_longest
 from math import isfinite
@@ -20,12 +25,50 @@ LEAST_REASON, WIDEST_REASON = 12, 60
 WIDEST_CELL = 24
 GAP = "  "
 
+OBEYED = re.compile("[\x00-\x1f\x7f-\x9f\u200e\u200f\u2028\u2029\u202a-\u202e\u2066-\u2069\ud800-\udfff]")
+"""Characters that a terminal acts upon, that turn the order of what is read, or that cannot be written at all."""
+FORMULA = ("=", "+", "-", "@", "\t", "\r", "\n", "\uff1d", "\uff0b", "\uff0d", "\uff20")
+"""What begins a formula for spreadsheets, the wide forms with it."""
+MARKDOWN = {"&": "&amp;", "<": "&lt;", ">": "&gt;", "|": "\\|"}
+
+
+def visible(text: str, keep: str = "") -> str:
+    """Control characters as Python writes them, so that a terminal shows them instead of obeying.
+
+    >>> visible("a\\x1b[2Jb")
+    'a\\\\x1b[2Jb'
+    """
+    return OBEYED.sub(lambda found: found[0] if found[0] in keep else _escaped(found[0]), text)
+
+
+def one_line(text: str) -> str:
+    """For a terminal."""
+    return visible(" ".join(text.split()))
+
+
+def for_spreadsheet(text: str) -> str:
+    """As text, whatever it looks like: an apostrophe stands before what a spreadsheet would run.
+
+    >>> for_spreadsheet("=cmd()"), for_spreadsheet("relu")
+    ("'=cmd()", 'relu')
+    """
+    return visible(f"'{text}" if text.startswith(FORMULA) else text, keep="\t\n")
+
+
+def _escaped(character: str) -> str:
+    return character.encode("unicode_escape").decode()
+
 
 def as_json(columns: Columns) -> str:
     """A list of records, one a line."""
     records = (dict(zip(columns, row, strict=True)) for row in zip(*columns.values(), strict=True))
-    lines = ",\n".join(f"  {json.dumps(plain(record), ensure_ascii=False, allow_nan=False)}" for record in records)
+    lines = ",\n".join(f"  {_json_line(record)}" for record in records)
     return f"[\n{lines}\n]" if lines else "[]"
+
+
+def _json_line(record: Mapping[str, Any]) -> str:
+    text = json.dumps(plain(record), ensure_ascii=False, allow_nan=False)
+    return OBEYED.sub(lambda found: f"\\u{ord(found[0]):04x}", text)
 
 
 def plain(value: Any) -> Any:
@@ -41,12 +84,14 @@ def plain(value: Any) -> Any:
 
 def as_markdown(columns: Columns) -> str:
     def cell(text: str) -> str:
-        return text.replace("|", "\\|")
+        return "".join(MARKDOWN.get(character, character) for character in text)
 
     texts = _texts(columns)
     rows = [[cell(text) for text in row] for row in zip(*texts.values(), strict=True)]
     sides = ["right" if _is_numeric(values) else "left" for values in columns.values()] if rows else None
-    table: str = tabulate(rows, [cell(name) for name in texts], "github", colalign=sides, disable_numparse=True)
+    table: str = tabulate(
+        rows, [cell(one_line(name)) for name in texts], "github", colalign=sides, disable_numparse=True
+    )
     return table
 
 
@@ -57,7 +102,7 @@ def as_table(columns: Columns, width: int | None = None, hidden: int = 0) -> str
     if hidden:
         lines.append(f"… and {hidden:,} more")
     if missing := [name for name in columns if name not in texts]:
-        lines.append(cut(f"Not shown, but in --format csv: {', '.join(missing)}", width))
+        lines.append(cut(f"Not shown, but in --format csv: {', '.join(map(one_line, missing))}", width))
     return "\n".join(lines)
 
 
@@ -67,7 +112,7 @@ def short(value: Any, name: str = "") -> str:
         return ""
     if isinstance(value, float):
         return format(value, DIGITS.get(name, ".4g"))
-    return " ".join(str(value).split())
+    return one_line(str(value))
 
 
 def cut(text: str, width: int | None) -> str:
@@ -84,7 +129,7 @@ def _is_numeric(values: Sequence[Any]) -> bool:
 
 def aligned(texts: Texts, numeric: Set[str] = frozenset(), *, fold: bool = False) -> list[str]:
     """A header and the rows. `fold` breaks names at underscores, for values are mostly shorter than names."""
-    parts = [name.split("_") if fold else [name] for name in texts]
+    parts = [one_line(name).split("_") if fold else [one_line(name)] for name in texts]
     widths = [max(map(len, (*part, *column))) for part, column in zip(parts, texts.values(), strict=True)]
 
     def line(row: Sequence[str]) -> str:
@@ -99,7 +144,7 @@ def aligned(texts: Texts, numeric: Set[str] = frozenset(), *, fold: bool = False
 
 
 def _width(name: str, column: Sequence[str]) -> int:
-    return max(map(len, (*name.split("_"), *column)))
+    return max(map(len, (*one_line(name).split("_"), *column)))
 
 
 def _fitted(texts: Texts, width: int) -> Texts:

@@ -53,7 +53,7 @@ class SimulatedRun:
         self.backend = SimulatedBackend(curve, OBJECTIVE, workers, sampler=self.scheduler.sampler)
 
     def drive(self, watch: Watcher | None = None, run_dir: Path | None = None) -> None:
-        journal = Journal(run_dir, self._header()) if run_dir is not None else None
+        journal = Journal.create(run_dir, self._header()) if run_dir is not None else None
         try:
             drive(self.scheduler, self.backend, journal, watch)
         finally:

@@ -63,7 +63,7 @@ def test_it_runs_until_the_scheduler_is_finished() -> None:
 
 
 def test_all_of_a_batch_is_written_before_any_of_it_is_carried_out(tmp_path: Path) -> None:
-    journal = Journal(tmp_path, HEADER)
+    journal = Journal.create(tmp_path, HEADER)
     brain = Brain("none", trials=1)
     backend = Scripted(ONE_TRIAL, tmp_path)
     seen: list[Any] = []
@@ -82,7 +82,7 @@ def test_all_of_a_batch_is_written_before_any_of_it_is_carried_out(tmp_path: Pat
 
 
 def test_a_pause_that_is_undone_is_written_but_not_carried_out(tmp_path: Path) -> None:
-    journal = Journal(tmp_path, HEADER)
+    journal = Journal.create(tmp_path, HEADER)
     backend = Scripted([[started(), joined(0)], [reported(0, 1, 0.5)], [reported(0, 9, 0.5), completed(0)]])
     drive(Brain("asha", trials=1), backend, journal)
     journal.close()
@@ -99,7 +99,7 @@ def test_only_what_one_event_undoes_is_left_out() -> None:
 
 
 def test_nothing_after_the_end_is_heard(tmp_path: Path) -> None:
-    journal = Journal(tmp_path, HEADER)
+    journal = Journal.create(tmp_path, HEADER)
     backend = Scripted([[started(), joined(0)], [stop_requested(), released(0), joined(1), reported(0, 1, 0.5)]])
     drive(Brain("none"), backend, journal)
     journal.close()
@@ -108,7 +108,7 @@ def test_nothing_after_the_end_is_heard(tmp_path: Path) -> None:
 
 
 def test_of_a_batch_with_an_illegal_word_nothing_is_carried_out(tmp_path: Path) -> None:
-    journal = Journal(tmp_path, HEADER)
+    journal = Journal.create(tmp_path, HEADER)
     backend = Scripted([[started()], [joined(0), reported(7, 1, 0.5)]])
     with pytest.raises(IllegalRecord):
         drive(Brain("none"), backend, journal)

@@ -28,7 +28,7 @@ FLOORS = [
         "orchestrator.files",
         "orchestrator.objective",
     },
-    {"orchestrator.specs", "orchestrator.study"},
+    {"orchestrator.lock", "orchestrator.specs", "orchestrator.storage", "orchestrator.study"},
     {"orchestrator.study_file"},
     {"orchestrator.samplers", "orchestrator.stoppers"},
     {"orchestrator.settings"},
@@ -36,11 +36,13 @@ FLOORS = [
     {"orchestrator.journal"},
     {"orchestrator.tables"},
     {"orchestrator.leaderboard", "orchestrator.run_dir"},
-    {"orchestrator.backends.base"},
+    {"orchestrator.backends.base", "orchestrator.run_copy"},
     {"orchestrator.driver"},
     {"orchestrator.backends"},
+    {"orchestrator.assembly"},
+    {"orchestrator.execution", "orchestrator.resumption"},
     {"orchestrator.run"},
-    {"orchestrator.simulation"},
+    {"orchestrator.check", "orchestrator.simulation"},
     {"orchestrator.cli"},
     {"orchestrator.__main__"},
 ]
@@ -61,6 +63,7 @@ BESIDE = {
         "orchestrator.errors",
         "orchestrator.files",
         "orchestrator.scheduler.events",
+        "orchestrator.storage",
         "orchestrator.study",
         "orchestrator.study_file",
         "orchestrator.training",
@@ -81,19 +84,18 @@ BESIDE = {
 # What the tower may import of what stands beside it.
 BESIDE_USERS = {
     "orchestrator.backends.ray": {"orchestrator.workers"},
-    "orchestrator.run": {
-        "orchestrator",
-        "orchestrator.display",
-        "orchestrator.studies",
-        "orchestrator.training",
-        "orchestrator.workers",
-    },
+    "orchestrator.assembly": {"orchestrator.studies"},
+    "orchestrator.execution": {"orchestrator", "orchestrator.display", "orchestrator.workers"},
+    "orchestrator.resumption": {"orchestrator.display"},
+    "orchestrator.run": {"orchestrator.display", "orchestrator.training", "orchestrator.workers"},
+    "orchestrator.check": {"orchestrator.display", "orchestrator.training"},
     "orchestrator.simulation.plan": {"orchestrator.display"},
     "orchestrator.cli": {"orchestrator", "orchestrator.display", "orchestrator.studies"},
 }
 
 # Libraries that only some modules may import, wherever in the file. A type checker may import them anywhere.
 ONLY_IN = {
+    "fsspec": {"orchestrator.storage"},
     "ray": {"orchestrator.workers", "orchestrator.backends.ray"},
     "tensorflow": {"orchestrator.training", "orchestrator.studies"},
     "keras": {"orchestrator.training", "orchestrator.studies"},

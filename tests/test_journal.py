@@ -110,7 +110,7 @@ RECORDS = [
 
 @pytest.fixture
 def journal(tmp_path: Path) -> Iterator[Journal]:
-    journal = Journal(tmp_path, HEADER)
+    journal = Journal.create(tmp_path, HEADER)
     yield journal
     journal.close()
 
@@ -131,7 +131,7 @@ def test_every_kind_of_record_is_read_as_it_was_written(journal: Journal, tmp_pa
 @given(reports=st.lists(st.dictionaries(st.text(), st.floats(), max_size=4), max_size=20))
 def test_every_metric_survives(tmp_path_factory: pytest.TempPathFactory, reports: list[dict[str, float]]) -> None:
     folder = tmp_path_factory.mktemp("run")
-    journal = Journal(folder, HEADER)
+    journal = Journal.create(folder, HEADER)
     journal.append(
         TrialReported(at=0.0, trial=0, attempt=1, epoch=epoch, metrics=metrics, seconds=1.0)
         for epoch, metrics in enumerate(reports)
@@ -253,24 +253,24 @@ def test_a_directory_without_a_journal_is_no_run(tmp_path: Path) -> None:
 
 def test_a_second_driver_is_told_who_holds_the_lock(journal: Journal, tmp_path: Path) -> None:
     with pytest.raises(UserError, match="is held by another driver") as refused:
-        Journal(tmp_path, HEADER)
+        Journal.create(tmp_path, HEADER)
     assert socket.gethostname() in str(refused.value) and str(os.getpid()) in str(refused.value)
     journal.append(RECORDS[:1])
     assert read(tmp_path) == RECORDS[:1], "it did no harm"
 
 
 def test_the_lock_is_gone_when_the_journal_is_closed(tmp_path: Path) -> None:
-    journal = Journal(tmp_path, HEADER)
+    journal = Journal.create(tmp_path, HEADER)
     assert json.loads((tmp_path / LOCK).read_text()) == {"host": socket.gethostname(), "pid": os.getpid()}
     journal.close()
     assert sorted(path.name for path in tmp_path.iterdir()) == [FILE]
 
 
 def test_the_journal_of_another_run_is_never_overwritten(tmp_path: Path) -> None:
-    Journal(tmp_path, HEADER).close()
+    Journal.create(tmp_path, HEADER).close()
     before = (tmp_path / FILE).read_bytes()
     with pytest.raises(UserError, match="holds the journal of another run: choose another --run-dir"):
-        Journal(tmp_path, HEADER)
+        Journal.create(tmp_path, HEADER)
     assert (tmp_path / FILE).read_bytes() == before and not (tmp_path / LOCK).exists()
 
 

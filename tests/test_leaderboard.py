@@ -211,6 +211,35 @@ def test_csv_keeps_full_precision(tmp_path):
         assert [float(row[name]) if row[name] else None for row in rows] == column(frame, name)
 
 
+EVIL = ["=cmd()|' /C calc'!A0", "+1+1", "-2+3", "@SUM(A1)", "\t=1", "\r=1", "a\r=1", "\uff1d1", "<script>", "\x1b[2J"]
+
+
+def test_no_cell_of_a_csv_is_run_by_a_spreadsheet_and_numbers_stay_numbers(tmp_path):
+    brain = brain_with(*({"text": text, "number": -place, "real": -0.1 * place} for place, text in enumerate(EVIL)))
+    brain.tell(reported(trial, 1, -0.5 * trial, **{"=cmd()": -1.5, "a\x1bb": 2.0}) for trial in range(len(EVIL)))
+    brain.tell(failed(0, at=1))
+    frame = frame_of(brain, ["text", "number", "real"])
+    write_csv(frame, tmp_path / "leaderboard.csv")
+    text = (tmp_path / "leaderboard.csv").read_bytes().decode()
+    assert text == format_table(frame, "csv") + "\n" and "\x1b" not in text and "\r" not in text
+    rows = list(csv.reader(io.StringIO(text)))
+    assert len(rows) == 1 + len(EVIL)
+    assert "'=cmd()" in rows[0] and "=cmd()" not in rows[0] and r"a\x1bb" in rows[0]
+    for cell in (cell for row in rows for cell in row):
+        assert not cell.startswith(tables.FORMULA) or float(cell) <= 0, cell
+
+    written = pd.read_csv(tmp_path / "leaderboard.csv")
+    for name in ("rank", "trial", "score", "number", "real", "val"):
+        assert column(written, name) == column(frame, name), name
+    assert column(written, "'=cmd()") == column(frame, "=cmd()")
+    assert set(column(written, "text")) >= {"'-2+3", "'@SUM(A1)", "<script>", r"a\r=1"}
+
+
+def test_integers_of_any_size_have_a_row():
+    brain = brain_with({"wide": 10**30}, {"wide": 1})
+    assert column(frame_of(brain, ["wide"]), "wide") == [10**30, 1]
+
+
 def test_a_csv_that_cannot_be_written_leaves_the_older_one(tmp_path):
     frame = leaderboard(Brain().state, ["rate"])
     path = tmp_path / "leaderboard.csv"
@@ -251,6 +280,33 @@ def test_cells_are_on_one_line_in_a_table_and_in_markdown():
     assert "a|b c" in format_table(frame)
     assert r" | a\|b c | True " in format_table(frame, "markdown")
     assert len(format_table(frame, "markdown").splitlines()) == 3
+
+
+@pytest.mark.parametrize("layout", ["table", "csv", "json", "markdown"])
+@pytest.mark.parametrize("text", ["\x1b[2J", "\x9b2J", "a\x07b", "\x7f", "\u202eabc", "\x00"])
+def test_nothing_shown_drives_a_terminal(layout, text):
+    brain = brain_with({"text": text})
+    brain.tell(reported(0, 1, 0.5, **{f"name{text}": 1.0}))
+    shown = format_table(frame_of(brain, ["text"]), layout, width=200)
+    assert tables.OBEYED.sub("", shown.replace("\n", "")) == shown.replace("\n", "")
+    assert shown.encode()
+    if layout == "json":
+        assert json.loads(shown)[0]["text"] == text
+        assert json.loads(shown)[0][f"name{text}"] == 1.0
+
+
+def test_what_no_file_can_hold_is_shown_too():
+    assert tables.one_line("a\udcff\n b") == r"a\udcff b"
+    assert tables.for_spreadsheet("=\udcff") == r"'=\udcff"
+    assert tables.as_json({"a": ["\udcff"]}).encode()
+
+
+def test_markdown_shows_html_as_text():
+    brain = brain_with({"text": "<script>alert(1)</script> & | x"})
+    brain.tell(reported(0, 1, 0.5, **{"<img src=x>": 1.0}))
+    shown = format_table(frame_of(brain, ["text"]), "markdown")
+    assert r"&lt;script&gt;alert(1)&lt;/script&gt; &amp; \| x" in shown
+    assert "&lt;img src=x&gt;" in shown and "<" not in shown
 
 
 def test_json_has_null_for_what_is_missing():

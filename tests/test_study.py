@@ -40,3 +40,41 @@ def test_all_that_is_wrong_is_told_with_its_place():
     assert missing.startswith("Study: start[1]: ") and "rate" in missing
     assert refused == "Study: start[2] is not allowed by small: change it, or leave it out"
     assert again == "Study: start[3] is start[0] again: leave one of them out"
+
+
+# Functions that could not be called as they will be.
+
+
+async def asynchronous(configuration, ctx):
+    pass
+
+
+def lazy(configuration, ctx):
+    yield 1
+
+
+@pytest.mark.parametrize(
+    ("functions", "line"),
+    [
+        ({"train": lambda configuration: None}, "train cannot be called as train(configuration, ctx): too many positi"),
+        ({"train": asynchronous}, "train is async, or has a yield: use a plain function, which does its work when it"),
+        ({"train": lazy}, "train is async, or has a yield: use a plain function"),
+        ({"build": lambda: None, "data": lambda: None}, "build cannot be called as build(configuration): too many"),
+        ({"train": print, "data": lambda x: x}, "data cannot be called as data(): missing a required argument: 'x'"),
+        ({"train": print, "fit": lambda: {}}, "fit cannot be called as fit(configuration): too many positional argum"),
+        ({"train": print, "name": 3}, "name is 3: use a text, or leave it out"),
+    ],
+)
+def test_functions_that_could_not_be_called(functions, line):
+    with pytest.raises(UserError) as caught:
+        Study(space=SPACE, objective="val", direction="max", **functions)
+    (told,) = str(caught.value).splitlines()
+    assert told.startswith(f"Study: {line}")
+
+
+def test_functions_of_any_kind_will_do():
+    class Builder:
+        def __call__(self, configuration, units=3):
+            return units
+
+    Study(space=SPACE, build=Builder(), data=dict, objective="val", direction="max")

@@ -2,29 +2,42 @@
 
 import time
 from collections import deque
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import suppress
 from itertools import groupby
-from pathlib import Path
 
 import msgspec
 
 from orchestrator.assignment import Assignment, Checkpoint, Configuration
-from orchestrator.files import write_whole
+from orchestrator.backends.base import Hold
 from orchestrator.samplers import Exhausted, Sampler
 from orchestrator.scheduler.events import (
     ConfigurationProposed,
     Event,
-    RunStarted,
+    NodeDraining,
     SamplerExhausted,
     StopRequested,
     TimeReached,
     WorkerJoined,
     WorkerLost,
+    WorkerWornOut,
 )
-from orchestrator.scheduler.instructions import Discard, Instruction, Pause, Propose, Stop, Train, WakeAt
+from orchestrator.scheduler.instructions import (
+    Discard,
+    Dismiss,
+    Instruction,
+    Pause,
+    Propose,
+    Stop,
+    Suspend,
+    Train,
+    WakeAt,
+)
 from orchestrator.scheduler.trial import Trial
-from orchestrator.workers.messages import AnyMessage, Export, Exported, PauseTrial, Ready, Said, Stored
+from orchestrator.storage import Storage, why_refused
+from orchestrator.workers.messages import AnyMessage, Export, Exported, PauseTrial, Ready, Said, Stored, WornOut
+from orchestrator.workers.nodes import Draining
 from orchestrator.workers.pool import Lost, Pool
 
 LONGEST_WAIT = 0.25
@@ -34,14 +47,34 @@ WHILE_ASKING = 0.01
 
 
 class RayBackend:
-    def __init__(self, pool: Pool, run_dir: Path, sampler: Sampler) -> None:
+    def __init__(
+        self,
+        pool: Pool,
+        sampler: Sampler,
+        checkpoints: Storage,
+        first: Sequence[Event],
+        hold: Hold,
+        discard: Callable[[str], None] | None = None,
+    ) -> None:
+        """
+        Args:
+            pool: The workers.
+            sampler: Asked aside when it is slow.
+            checkpoints: Where they are.
+            first: What is told first; the run's clock begins at their time.
+            hold: Called while a checkpoint that came from a worker cannot be written.
+            discard: Deletes a checkpoint, now or later.
+        """
         self.pool = pool
         self.sampler = sampler
-        self.checkpoints = run_dir / "checkpoints"
-        self._began = time.monotonic()
+        self.checkpoints = checkpoints
+        self._discard = discard or checkpoints.delete
+        self._hold = hold
+        self._began = time.monotonic() - first[0].at
         self._wake_at: float | None = None
-        self._own: list[Event] = [RunStarted(at=0.0)]
+        self._own = list(first)
         """Events that no worker says."""
+        self._draining = Draining()
         self._aside = ThreadPoolExecutor(1, "sampler")
         """Where a slow sampler is asked, so that nothing waits for it."""
         self._proposals: deque[tuple[int, Future[Configuration]]] = deque()
@@ -65,6 +98,7 @@ class RayBackend:
         said = self.pool.poll(timeout)
         now = self.now
         events, self._own = self._own, []
+        events += [NodeDraining(at=now, node=node, reason=reason) for node, reason in self._draining.news()]
         while self._proposals and self._proposals[0][1].done():
             events.append(_proposed(*self._proposals.popleft(), now))
         for worker, message in said:
@@ -82,26 +116,41 @@ class RayBackend:
             case Ready():
                 return WorkerJoined(at=now, worker=worker, node=message.node)
             case Lost():
-                return WorkerLost(at=now, worker=worker, reason=message.reason)
+                return WorkerLost(at=now, worker=worker, reason=message.reason, cause=message.cause)
+            case WornOut():
+                return WorkerWornOut(at=now, worker=worker, reason=message.reason)
             case Stored():
-                write_whole(self.checkpoints / message.name, message.content)
+                self._store(message)
         return None
+
+    def _store(self, file: Stored) -> None:
+        while True:
+            try:
+                return self.checkpoints.write(file.name, file.content)
+            except OSError as error:
+                self._hold(why_refused(error, self.checkpoints))
 
     def carry_out(self, instructions: Sequence[Instruction]) -> None:
         for instruction in instructions:
             match instruction:
                 case Stop() if instruction.worker is not None:
-                    self.pool.stop(instruction.worker, instruction.trial, instruction.attempt)
+                    self.pool.interrupt(instruction.worker, instruction.trial, instruction.attempt, "stop")
+                case Suspend():
+                    self.pool.interrupt(instruction.worker, instruction.trial, instruction.attempt, "pause")
+                case Dismiss():
+                    self.pool.dismiss(instruction.worker, instruction.reason)
                 case Propose():
                     asked = self._aside.submit(self.sampler.configuration, instruction.number)
                     self._proposals.append((instruction.number, asked))
                 case WakeAt():
                     self._wake_at = instruction.time
-        commands = [step for step in instructions if isinstance(step, Train | Pause)]
-        for worker, steps in groupby(sorted(commands, key=lambda step: step.worker), key=lambda step: step.worker):
-            self._command(worker, list(steps))
+        commands = [(step.worker, step) for step in instructions if isinstance(step, Train | Pause)]
+        to_workers = [(worker, step) for worker, step in commands if worker is not None]
+        for worker, steps in groupby(sorted(to_workers, key=_first), key=_first):
+            self._command(worker, [step for _, step in steps])
         for discard in (step for step in instructions if isinstance(step, Discard)):
-            (self.checkpoints / discard.checkpoint.name).unlink(missing_ok=True)
+            with suppress(OSError):  # A resume would delete it.
+                self._discard(discard.checkpoint.name)
 
     def _command(self, worker: int, steps: list[Train | Pause]) -> None:
         """Send one worker all it is to do, in one call."""
@@ -116,30 +165,43 @@ class RayBackend:
         self.pool.run(worker, _title(commands), commands, self._files_for(worker, needed))
 
     def _files_for(self, worker: int, needed: Iterable[Checkpoint]) -> dict[str, bytes]:
-        """The content of checkpoints, for a worker that does not see the run directory."""
+        """The content of checkpoints, for a worker that does not reach them; it will say which are not there."""
         member = self.pool.members.get(worker)
-        if member is None or member.ready is None or member.ready.sees_run_dir:
+        if member is None or member.ready is None or member.ready.reaches_storage:
             return {}
-        paths = [self.checkpoints / checkpoint.name for checkpoint in needed]
-        return {path.name: path.read_bytes() for path in paths if path.exists()}
+        files: dict[str, bytes] = {}
+        for checkpoint in needed:
+            with suppress(OSError):
+                files[checkpoint.name] = self.checkpoints.read(checkpoint.name)
+        return files
 
     def export(self, trial: Trial, idle: Iterable[int], timeout: float) -> Exported:
         """The model of a trial's best epoch, built by an idle worker; asked once the run is finished."""
-        ready = [number for number in idle if number in self.pool.members]
-        if not ready or trial.checkpoint is None:
-            return Exported(None, "no worker is left" if trial.checkpoint else "its weights were not saved")
+        if trial.checkpoint is None:
+            return Exported(None, "its weights were not saved")
         command = Export(trial.configuration, trial.assignment.seed, trial.checkpoint)
-        self.pool.run(
-            ready[0], f"trial-{trial.number} export", [command], self._files_for(ready[0], [trial.checkpoint])
-        )
+        worker = next((number for number in idle if number in self.pool.members), None)
         deadline = time.monotonic() + timeout
+        if worker is not None:
+            self._export_by(worker, trial, command)
         while (left := deadline - time.monotonic()) > 0:
-            for worker, message in self.pool.poll(min(left, LONGEST_WAIT)):
-                if isinstance(message, Exported):
+            for number, message in self.pool.poll(min(left, LONGEST_WAIT)):
+                if isinstance(message, Ready) and worker is None:
+                    worker = number
+                    self._export_by(worker, trial, command)
+                elif isinstance(message, Exported):
                     return message
-                if isinstance(message, Lost) and worker == ready[0]:
+                elif isinstance(message, Lost) and number == worker:
                     return Exported(None, f"its worker was lost: {message.reason}")
         return Exported(None, f"no answer within {timeout:g} s")
+
+    def _export_by(self, worker: int, trial: Trial, command: Export) -> None:
+        files = self._files_for(worker, [command.checkpoint])
+        self.pool.run(worker, f"trial-{trial.number} export", [command], files)
+
+
+def _first(pair: tuple[int, Train | Pause]) -> int:
+    return pair[0]
 
 
 def _proposed(number: int, proposal: "Future[Configuration]", now: float) -> Event:

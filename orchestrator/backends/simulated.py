@@ -4,8 +4,8 @@ Each worker has one event ahead of it and no more: the next one follows when tha
 memory for its workers, not for what they are going to say. Of what happens at the same time, what was begun first
 comes first, and the time of the last `WakeAt` after everything else.
 
-A paused or stopped trial is let go of at once. As with real workers, an epoch whose objective is NaN or infinite is not
-reported: the trial diverges when that epoch has passed.
+A paused, suspended or stopped trial is let go of at once. As with real workers, an epoch whose objective is NaN or
+infinite is not reported: the trial diverges when that epoch has passed.
 """
 
 import heapq
@@ -31,8 +31,9 @@ from orchestrator.scheduler.events import (
     TrialReleased,
     TrialReported,
     WorkerJoined,
+    WorkerLost,
 )
-from orchestrator.scheduler.instructions import Instruction, Pause, Propose, Stop, Train, WakeAt
+from orchestrator.scheduler.instructions import Dismiss, Instruction, Pause, Propose, Stop, Suspend, Train, WakeAt
 
 Curve = Callable[[Assignment, int], tuple[Mapping[str, float], float] | None]
 """The metrics that a trial reports after an epoch and the seconds that the epoch takes; None where training has ended
@@ -85,6 +86,7 @@ class SimulatedBackend:
     _wake_at: float | None = None
 
     def __post_init__(self) -> None:
+        self._next_worker = self.workers
         self._push(RunStarted(at=0.0))
         for worker in range(self.workers):
             self._push(WorkerJoined(at=0.0, worker=worker, node="simulated"))
@@ -106,15 +108,26 @@ class SimulatedBackend:
             match instruction:
                 case Train():
                     self._train(instruction.worker, instruction.assignment)
-                case Pause():
+                case Pause() | Suspend():
                     self._let_go(instruction.trial, instruction.attempt, save=True)
                 case Stop() if instruction.worker is not None:
                     self._let_go(instruction.trial, instruction.attempt, save=False)
+                case Dismiss():
+                    self._replace(instruction)
                 case Propose():
                     self._push(self._proposed(instruction.number))
                 case WakeAt():
                     self._wake_at = instruction.time
                     heapq.heappush(self._pending, (instruction.time, LAST, TimeReached(at=instruction.time), None))
+
+    def _replace(self, dismissed: Dismiss) -> None:
+        """A new worker takes its place at once; what the old one still has is gone."""
+        worker = dismissed.worker
+        for life in list(self._queues.get(worker, ())):
+            self._leave(life)
+        self._push(WorkerLost(at=self.now, worker=worker, reason=dismissed.reason, cause="dismissed"))
+        self._push(WorkerJoined(at=self.now, worker=self._next_worker, node="simulated"))
+        self._next_worker += 1
 
     def _push(self, event: Event, life: Life | None = None) -> None:
         heapq.heappush(self._pending, (event.at, next(self._order), event, life))
@@ -192,7 +205,7 @@ class SimulatedBackend:
         life = self._lives.get((trial, attempt))
         if life is None:
             return  # It ended, or was paused, this very moment; that is on the way.
-        if save:
+        if save and life.epoch > 0:
             self._push(self._saved(self.now, life))
         self._push(TrialReleased(at=self.now, trial=trial, attempt=attempt))
         self._leave(life)

@@ -24,6 +24,8 @@ class ClusterSummary:
     dashboard_url: str | None
     local: bool
     """Started for this run, on this machine."""
+    session_dir: str | None = None
+    """Where its processes write, if it was started for this run."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

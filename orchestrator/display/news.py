@@ -4,7 +4,7 @@ from collections import Counter
 from collections.abc import Iterator, Sequence
 
 from orchestrator.scheduler.events import StopRequested, TrialFailed, WorkerLost
-from orchestrator.scheduler.instructions import Adapt, Record, StopSampling, Train
+from orchestrator.scheduler.instructions import AGAIN, Adapt, Record, StopSampling, Train
 from orchestrator.scheduler.state import State
 
 MOST = 5
@@ -49,10 +49,9 @@ class News:
         return None
 
     def _begins_again(self, train: Train) -> bool:
-        """For no loss of a worker."""
+        """It was paused, and not because of anything that went wrong."""
         assignment = train.assignment
-        lost = self.state.trials[assignment.trial].losses > 0
-        return assignment.attempt > 1 and assignment.after_epoch == 0 and not lost
+        return assignment.attempt > 1 and assignment.after_epoch == 0 and not train.reason.startswith(AGAIN)
 
 
 def failure(record: TrialFailed) -> str:

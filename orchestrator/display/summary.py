@@ -1,8 +1,6 @@
 """What there is to say about a run once it is over."""
 
 import shlex
-import shutil
-import sys
 from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass, fields
@@ -10,7 +8,7 @@ from pathlib import Path
 
 from orchestrator.display.about import About
 from orchestrator.display.news import failure
-from orchestrator.display.words import counted, duration, shown_path
+from orchestrator.display.words import counted, duration, program, resume_command, shown_path
 from orchestrator.leaderboard import format_table, leaderboard
 from orchestrator.scheduler.state import State
 from orchestrator.scheduler.trial import Status
@@ -36,12 +34,15 @@ def last_lines(about: About, state: State, busy_share: float | None, width: int 
         "epochs": epochs_line(state, about.settings),
         "workers": None if busy_share is None else f"busy {busy_share:.0%} of the time",
         "failures": failures_line(state),
+        "late words": f"{counted(n, 'word')} of attempts given up before, ignored"
+        if (n := state.words_ignored)
+        else "",
         "run": shown_path(about.run_dir),
         "best model": model and shown_path(model),
     }
     yield from (f"{name:<10} {text}" for name, text in rows.items() if text)
     yield ""
-    yield from next_commands(about)
+    yield from next_commands(about, state)
 
 
 def best_model(run_dir: Path) -> Path | None:
@@ -113,11 +114,20 @@ def failures_line(state: State) -> str | None:
     return ", ".join(parts) or None
 
 
-def next_commands(about: About) -> Iterator[str]:
+def late_words_line(state: State) -> str | None:
+    """What came from workers that were believed lost."""
+    ignored = counted(state.words_ignored, "word")
+    return f"{ignored} of attempts that had been given up, not counted" if state.words_ignored else None
+
+
+def next_commands(about: About, state: State) -> Iterator[str]:
     """Commands that can be pasted into a shell as they are."""
-    command = f"{_python()} -m orchestrator"
+    command = program()
     run_dir = shlex.quote(shown_path(about.run_dir))
     yield "What next:"
+    if state.ending is not None:
+        yield "  # go on where it ended (with a limit that has more room, if one was reached: --max-time +1h)"
+        yield f"  {resume_command(about.run_dir)}"
     yield "  # all trials (also as csv, json or markdown: --format), and the best one"
     yield f"  {command} leaderboard {run_dir}"
     yield f"  {command} best {run_dir}"
@@ -140,10 +150,3 @@ def _twice(settings: Settings) -> Iterator[str]:
             yield f"--{field.name.replace('_', '-')}"
             if value is not True:
                 yield str(int(value)) if isinstance(value, float) and value.is_integer() else str(value)
-
-
-def _python() -> str:
-    """How to call this very Python from where the user is."""
-    found = shutil.which("python")
-    is_found = found is not None and Path(found).absolute() == Path(sys.executable)
-    return "python" if is_found else shlex.quote(shown_path(Path(sys.executable)))

@@ -1,6 +1,9 @@
 """Numbers, times and places as people read them."""
 
 import os
+import shlex
+import shutil
+import sys
 from pathlib import Path
 
 
@@ -62,3 +65,15 @@ def shown_path(path: Path) -> str:
     absolute = path.absolute()
     here = Path.cwd()
     return os.fspath(absolute.relative_to(here) if absolute.is_relative_to(here) else path)
+
+
+def program() -> str:
+    """How to call this very Python's orchestrator from where the user is."""
+    found = shutil.which("python")
+    is_found = found is not None and Path(found).absolute() == Path(sys.executable)
+    python = "python" if is_found else shlex.quote(shown_path(Path(sys.executable)))
+    return f"{python} -m orchestrator"
+
+
+def resume_command(run_dir: Path) -> str:
+    return f"{program()} resume {shlex.quote(shown_path(run_dir))}"

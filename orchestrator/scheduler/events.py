@@ -4,9 +4,22 @@
 belong to, so that those of an attempt that was given up can be told apart.
 """
 
+from typing import Any, Literal
+
 import msgspec
 
 from orchestrator.assignment import Checkpoint, Configuration
+
+FailureKind = Literal["unknown", "exception", "configuration", "out of memory", "storage"]
+"""What a failure of a trial comes from, which decides how often it is tried again:
+
+- unknown: as in journals of format 1 and 2, which knew no second try;
+- exception: the user's code raised while it trained;
+- configuration: it raised before anything was trained, so it would again;
+- out of memory: of the host or of the GPU;
+- storage: the disk is full, or a checkpoint's storage or the network refused.
+"""
+LossCause = Literal["died", "node died", "preempted", "out of memory", "dismissed"]
 
 
 class Event(msgspec.Struct, frozen=True, kw_only=True, tag=True, gc=False):
@@ -22,6 +35,15 @@ class RunStarted(Event, frozen=True):
     """The first event of every run."""
 
 
+class RunResumed(Event, frozen=True):
+    """Another driver goes on where one ended or died. None of the workers from before is there any more."""
+
+    settings: dict[str, Any] = {}
+    """Those that were changed, by name."""
+    changes: list[str] = []
+    """What differs from before and was accepted, a line each."""
+
+
 class WorkerJoined(Event, frozen=True):
     worker: int
     node: str
@@ -29,6 +51,21 @@ class WorkerJoined(Event, frozen=True):
 
 class WorkerLost(Event, frozen=True):
     worker: int
+    reason: str
+    cause: LossCause = "died"
+
+
+class WorkerWornOut(Event, frozen=True):
+    """A worker should be replaced, such as one whose memory has grown too far."""
+
+    worker: int
+    reason: str
+
+
+class NodeDraining(Event, frozen=True):
+    """Notice that a node is about to be taken away."""
+
+    node: str
     reason: str
 
 
@@ -68,6 +105,19 @@ class CheckpointSaved(TrialEvent, frozen=True):
     checkpoint: Checkpoint
 
 
+class CheckpointDelayed(TrialEvent, frozen=True):
+    """A checkpoint cannot be written for now; the worker tries again until it can."""
+
+    reason: str
+
+
+class CheckpointDamaged(TrialEvent, frozen=True):
+    """A committed checkpoint is missing, or is not what was committed."""
+
+    name: str
+    reason: str
+
+
 class TrialCompleted(TrialEvent, frozen=True):
     """Training reached max epochs, or ended by itself before (an EarlyStopping callback, the end of a loop)."""
 
@@ -82,14 +132,20 @@ class TrialDiverged(TrialEvent, frozen=True):
 
 
 class TrialFailed(TrialEvent, frozen=True):
-    """The user's code raised. `where` is the line of the user's code, `bad_study` marks a mistake that every
-    trial would share (a build that returns no model, an objective that is not reported)."""
+    """An attempt failed, mostly because the user's code raised. `where` is the line of the user's code, `bad_study`
+    marks a mistake that every trial would share (a build that returns no model, an objective that is not reported)."""
 
     error: str
     message: str
     where: str
     traceback: str
     bad_study: bool = False
+    kind: FailureKind = "unknown"
+
+    @property
+    def is_final(self) -> bool:
+        """Another attempt would fail alike."""
+        return self.bad_study or self.kind in ("unknown", "configuration")
 
 
 class TrialReleased(TrialEvent, frozen=True):
@@ -98,14 +154,19 @@ class TrialReleased(TrialEvent, frozen=True):
 
 AnyEvent = (
     RunStarted
+    | RunResumed
     | WorkerJoined
     | WorkerLost
+    | WorkerWornOut
+    | NodeDraining
     | TimeReached
     | StopRequested
     | ConfigurationProposed
     | SamplerExhausted
     | TrialReported
     | CheckpointSaved
+    | CheckpointDelayed
+    | CheckpointDamaged
     | TrialCompleted
     | TrialDiverged
     | TrialFailed

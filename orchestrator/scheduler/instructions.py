@@ -8,6 +8,9 @@ from orchestrator.assignment import Assignment, Checkpoint
 from orchestrator.scheduler.events import Event
 
 Outcome = Literal["done", "failed", "interrupted"]
+AGAIN = "again: "
+"""How the reason begins why a trial goes on that its worker had lost or let go of."""
+SuspendCause = Literal["ending", "draining", "stalled"]
 
 
 class Instruction(msgspec.Struct, frozen=True, kw_only=True, tag=True, gc=False):
@@ -24,9 +27,9 @@ class Train(Instruction, frozen=True):
 
 
 class Pause(Instruction, frozen=True):
-    """Save the trial whole and let go of it; the worker is free."""
+    """Save the trial whole and let go of it; the worker is free. `worker` is None when no worker holds it."""
 
-    worker: int
+    worker: int | None
     trial: int
     attempt: int
     reason: str
@@ -39,10 +42,35 @@ class Stop(Instruction, frozen=True):
     trial: int
     attempt: int
     reason: str
+    timed_out: bool = False
+    """The trial took too long, so its worker gets no other."""
+
+
+class Suspend(Instruction, frozen=True):
+    """Save the trial at the next batch and let go of it; it waits to go on.
+
+    Because the run ends for now, or the trial's node is about to be taken away, or no report has come for too long; in
+    the last two cases the worker gets no other trial.
+    """
+
+    worker: int
+    trial: int
+    attempt: int
+    reason: str
+    cause: AGAIN = "again: "
+"""How the reason begins why a trial goes on that its worker had lost or let go of."""
+SuspendCause = "ending"
+
+
+class Dismiss(Instruction, frozen=True):
+    """End a worker's process; another one takes its place."""
+
+    worker: int
+    reason: str
 
 
 class GiveUp(Instruction, frozen=True):
-    """A trial whose worker is lost again and again has failed: it is likely the cause."""
+    """A waiting trial has failed for good: it has been tried as often as its kind of failure allows."""
 
     trial: int
     attempt: int
@@ -95,7 +123,21 @@ class Finish(Instruction, frozen=True):
     reason: str
 
 
-AnyInstruction = Train | Pause | Stop | GiveUp | Propose | Adapt | StopSampling | Discard | WakeAt | EndRun | Finish
+AnyInstruction = (
+    Train
+    | Pause
+    | Suspend
+    | Stop
+    | Dismiss
+    | GiveUp
+    | Propose
+    | Adapt
+    | StopSampling
+    | Discard
+    | WakeAt
+    | EndRun
+    | Finish
+)
 
 Record = Event | Instruction
 """What a journal holds: a fact, or a decision."""

@@ -4,13 +4,14 @@ from typing import TYPE_CHECKING
 
 from orchestrator.assignment import Checkpoint
 from orchestrator.scheduler.events import (
+    CheckpointDamaged,
     ConfigurationProposed,
     SamplerExhausted,
     TrialEvent,
     TrialReported,
     WorkerJoined,
 )
-from orchestrator.scheduler.instructions import Discard, Record, Train
+from orchestrator.scheduler.instructions import Discard, Dismiss, Record, Suspend, Train
 from orchestrator.scheduler.trial import TRANSITIONS
 
 if TYPE_CHECKING:
@@ -37,8 +38,13 @@ def _is_committed(state: "State", checkpoint: Checkpoint) -> bool:
     return 0 <= checkpoint.trial < len(state.trials) and state.trials[checkpoint.trial].checkpoint == checkpoint
 
 
+def _is_last_or_previous(state: "State", record: CheckpointDamaged) -> bool:
+    trial = state.trials[record.trial]
+    return record.name in {checkpoint.name for checkpoint in (trial.checkpoint, trial.previous) if checkpoint}
+
+
 def check(state: "State", record: Record) -> None:
-    if isinstance(record, Train) and record.worker not in state.workers:
+    if isinstance(record, Train | Suspend | Dismiss) and record.worker not in state.workers:
         raise IllegalRecord(f"{record}: there is no such worker")
     if isinstance(record, WorkerJoined) and record.worker in state.workers:
         raise IllegalRecord(f"{record}: the worker is there already")
@@ -47,6 +53,8 @@ def check(state: "State", record: Record) -> None:
     if isinstance(record, ConfigurationProposed | SamplerExhausted) and record.number not in state.proposing:
         raise IllegalRecord(f"{record}: nobody asked for it")
     if isinstance(record, Discard) and not _is_committed(state, record.checkpoint):
+        raise IllegalRecord(f"{record}: there is no such checkpoint")
+    if isinstance(record, CheckpointDamaged) and not _is_last_or_previous(state, record):
         raise IllegalRecord(f"{record}: there is no such checkpoint")
     number = record.assignment.trial if isinstance(record, Train) else getattr(record, "trial", None)
     if number is None or (isinstance(record, Train) and number == len(state.trials)):

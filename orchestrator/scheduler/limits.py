@@ -23,6 +23,8 @@ class Limits:
     gpu_hours: float | None = None
     gpus_per_trial: float = 0.0
     target: float | None = None
+    max_failures: int | None = None
+    """So many failed trials end the run as failed."""
 
     def allow(self, number: int) -> bool:
         """Whether a trial with this number may begin."""
@@ -55,7 +57,7 @@ class Limits:
         return state.staffed_since + seconds_left / len(state.workers)
 
 
-def hopeless(state: State) -> str | None:
+def hopeless(state: State, max_failures: int | None = None) -> str | None:
     """What makes going on pointless, for every trial would meet it."""
     most = MOST_LOSSES_IN_A_ROW + 2 * state.most_workers
     if state.losses_in_a_row >= most:
@@ -63,9 +65,13 @@ def hopeless(state: State) -> str | None:
     if state.bad_study is not None:
         return state.bad_study
     failed = state.by_status[Status.FAILED]
-    if len(failed) < FIRST_TRIALS or failed[FIRST_TRIALS - 1] != FIRST_TRIALS - 1:
+    if max_failures is not None and len(failed) >= max_failures:
+        last = state.trials[failed[-1]]
+        return f"{len(failed)} trials have failed (--max-failures {max_failures}), the last: {last.reason}"
+    first = state.trials[state.resumed_at : state.resumed_at + FIRST_TRIALS]
+    failures = [trial.failure for trial in first if trial.is_failing]
+    if len(failures) < FIRST_TRIALS or failures[0] is None:
         return None
-    failures = [state.trials[number].failure for number in range(FIRST_TRIALS)]
-    if len({failure and (failure.error, failure.where) for failure in failures}) > 1 or failures[0] is None:
+    if len({failure and (failure.error, failure.where) for failure in failures}) > 1:
         return None
     return f"the first {FIRST_TRIALS} trials failed alike: {failures[0].error}: {failures[0].message}"

@@ -6,12 +6,14 @@ is taken in, as a fact is, before the next is asked for. So folding a journal of
 the same scheduler as having lived through it, and deciding anew from the facts alone gives the same decisions.
 
 What is decided first:
- 1. When the run is to end, that is decided, once; then every live trial is stopped; once no worker holds one, the run
-    is finished.
- 2. A trial that has reached the end of its assignment is judged.
- 3. An idle worker gets, in this order: a trial whose worker was lost, a promotable one, a new configuration.
- 4. A worker that is ending a brief trial gets the next ones queued behind it, so that it need not wait for us.
- 5. With nothing left to begin and nothing running: if no trial has completed, the best paused one trains to the end;
+ 1. When the run is to end early, that is decided, once; then every trial that a worker has is suspended, so that the
+    run can be resumed; once no worker holds one, the run is finished.
+ 2. What is overdue is stopped or suspended, its worker dismissed; what has failed too often is given up.
+ 3. A trial that has reached the end of its assignment is judged.
+ 4. An idle worker gets, in this order: a trial that was begun and is to go on (its worker was lost, it failed, it was
+    suspended), a promotable one, a new configuration.
+ 5. A worker that is ending a brief trial gets the next ones queued behind it, so that it need not wait for us.
+ 6. With nothing left to begin and nothing running: if no trial has completed, the best paused one trains to the end;
     then the paused ones are stopped, and the run is finished.
 """
 
@@ -24,14 +26,13 @@ from orchestrator.assignment import Assignment, Checkpoint, Configuration
 from orchestrator.draws import training_seed
 from orchestrator.objective import Objective
 from orchestrator.samplers import Exhausted, Sampler
-from orchestrator.scheduler.events import (
-    Event,
-    TrialEvent,
-    TrialReported,
-)
+from orchestrator.scheduler import placing
+from orchestrator.scheduler.events import Event, TimeReached, TrialEvent, TrialFailed, TrialReported
 from orchestrator.scheduler.instructions import (
+    AGAIN,
     Adapt,
     Discard,
+    Dismiss,
     EndRun,
     Finish,
     GiveUp,
@@ -42,20 +43,21 @@ from orchestrator.scheduler.instructions import (
     Record,
     Stop,
     StopSampling,
+    Suspend,
+    SuspendCause,
     Train,
     WakeAt,
 )
 from orchestrator.scheduler.limits import Limits, hopeless
-from orchestrator.scheduler.state import State, Worker
+from orchestrator.scheduler.queueing import queue_length
+from orchestrator.scheduler.retention import Retention
+from orchestrator.scheduler.state import State
 from orchestrator.scheduler.telling import tell
+from orchestrator.scheduler.tolerance import Tolerance, cause, given_up, next_deadline, overdue, unresponsive
 from orchestrator.scheduler.trial import Status, Trial
+from orchestrator.scheduler.worker import Worker
 from orchestrator.stoppers import Promotion, Stopper
 
-QUEUE_SECONDS = 0.1
-"""About as much work is queued at a worker as keeps it busy this long: none behind trials that take longer."""
-LONGEST_QUEUE = 16
-MOST_LOSSES = 3
-"""A trial whose worker is lost this often, with no checkpoint in between, has failed."""
 RELEASE_SECONDS = 20.0
 """How long the end of a run waits for workers to let go of their trials."""
 AHEAD = 1
@@ -73,6 +75,9 @@ class Scheduler:
         max_epochs: int,
         seed: int,
         start: Sequence[Configuration] = (),
+        tolerance: Tolerance | None = None,
+        retention: Retention | None = None,
+        queues: bool = True,
     ) -> None:
         self.state = State(objective)
         self.sampler = sampler
@@ -82,6 +87,10 @@ class Scheduler:
         self.seed = seed
         self.start = start
         """Configurations that are tried first."""
+        self.tolerance = tolerance or Tolerance()
+        self.retention = retention or Retention()
+        self.queues = queues
+        """Whether brief trials may be queued at workers: how many there are depends on how fast all goes."""
 
     def handle(self, event: Event) -> list[Instruction]:
         """Take in one fact and decide what follows.
@@ -100,7 +109,11 @@ class Scheduler:
     def fold(self, records: Iterable[Record]) -> None:
         """Take in the facts and decisions of a journal; nothing is decided."""
         for record in records:
-            self._apply(record)
+            self.take(record)
+
+    def take(self, record: Record) -> None:
+        """One of them."""
+        self._apply(record)
 
     def _apply(self, record: Record) -> bool:
         """Tell the state, then the stopper and the sampler. False when the record was ignored."""
@@ -117,18 +130,19 @@ class Scheduler:
         state = self.state
         if state.finished is not None:
             return None
-        if (discard := self._discard()) is not None:
-            return discard
+        if (checkpoint := self.retention.discardable(state)) is not None:
+            return Discard(checkpoint=checkpoint)
         if state.ending is not None:
             return self._end_early(state.ending)
         if (ending := self._ending()) is not None:
             return EndRun(outcome=ending[0], reason=ending[1])
-        if (wake := self._wake(self.limits.next_moment(state))) is not None:
-            return wake
-        if (adapt := self._adapt()) is not None:
-            return adapt
-        if (verdict := self._judge(event) or self._give_up()) is not None:
-            return verdict
+        if (step := self._intervene(event)) is not None:
+            return step
+        for moment in (self.limits.next_moment(state), next_deadline(state, self.tolerance)):
+            if (wake := self._wake(moment)) is not None:
+                return wake
+        if (step := self._adapt() or self._judge(event)) is not None:
+            return step
         return self._fill_idle(event) or self._fill_queue(event) or self._propose() or self._wind_up(event)
 
     def _wake(self, moment: float | None) -> WakeAt | None:
@@ -143,69 +157,102 @@ class Scheduler:
             return Adapt(part="sampler", settings=adaptation.settings, reason=adaptation.reason)
         return None
 
-    def _discard(self) -> Discard | None:
-        """What a newer one replaces, and of the ended trials' checkpoints all but the best one's."""
+    def _intervene(self, event: Event) -> Instruction | None:
+        """Where something went wrong, or is about to."""
         state = self.state
-        for checkpoint in state.superseded.values():
-            return Discard(checkpoint=checkpoint)
-        best = state.best_saved
-        for number in state.ended_saved:
+        for number in state.leaving:
+            if (step := self._part_with(state.workers[number])) is not None:
+                return step
+        for number in (*state.ready, event.trial) if isinstance(event, TrialFailed) else state.ready:
             trial = state.trials[number]
-            if trial is not best and trial.checkpoint is not None:
-                return Discard(checkpoint=trial.checkpoint)
+            if trial.faults and not trial.status.ended and (reason := given_up(trial, state, self.tolerance)):
+                return GiveUp(trial=number, attempt=trial.attempt, reason=reason)
+        if (excess := self.retention.excess(state)) is not None:
+            return self._stop(*excess)
+        if not isinstance(event, TimeReached | TrialReported):
+            return None
+        if (hung := unresponsive(state, self.tolerance)) is not None:
+            return Dismiss(worker=hung[0], reason=hung[1])
+        late = overdue(state, self.tolerance)
+        if late is None or late.trial.holder is None:
+            return None
+        if late.is_stalled:
+            return self._suspend(late.trial, late.reason, "stalled")
+        return msgspec.structs.replace(self._stop(late.trial, late.reason), timed_out=True)
+
+    def _part_with(self, worker: Worker) -> Instruction | None:
+        """Dismiss a worker that is to leave, once it holds nothing or has had time enough to let go."""
+        state = self.state
+        assert worker.leaving is not None
+        if not worker.holds or state.now >= worker.kill_at:
+            return Dismiss(worker=worker.number, reason=worker.leaving)
+        if worker.node in state.draining:
+            for number in worker.queue:
+                return self._suspend(state.trials[number], worker.leaving, "draining")
         return None
 
-    def _give_up(self) -> GiveUp | None:
-        for number in self.state.lost:
-            trial = self.state.trials[number]
-            if trial.losses >= MOST_LOSSES:
-                reason = f"its worker was lost {trial.losses} times: {self.state.last_loss}"
-                return GiveUp(trial=number, attempt=trial.attempt, reason=reason)
-        return None
+    def _suspend(self, trial: Trial, reason: str, cause: SuspendCause = "ending") -> Suspend:
+        assert trial.holder is not None
+        return Suspend(worker=trial.holder, trial=trial.number, attempt=trial.attempt, reason=reason, cause=cause)
 
     def _judge(self, event: Event) -> Instruction | None:
         """The trial that has just reached the end of its assignment is told what follows."""
         if not isinstance(event, TrialReported):
             return None
         trial = self.state.trials[event.trial]
-        assignment = trial.assignment
         if (
             trial.status is not Status.RUNNING
-            or trial.epoch < assignment.to_epoch
-            or assignment.ends_trial
+            or not trial.is_due
+            or trial.assignment.ends_trial
             or not isfinite(trial.curve[-1].score)
             or trial.holder is None
         ):
             return None
-        verdict = self.stopper.judge(trial.number, trial.epoch)
-        identity = {"worker": trial.holder, "trial": trial.number, "attempt": trial.attempt}
-        if verdict.action == "pause":
-            return Pause(**identity, reason=verdict.reason)
-        if verdict.action == "stop":
-            return Stop(**identity, reason=verdict.reason)
-        return self._continue(
-            trial, trial.holder, self.stopper.horizon(trial.number, trial.epoch), verdict.reason, in_memory=True
-        )
+        return self._carry_verdict(trial, trial.holder, in_memory=True)
 
-    def _fill_idle(self, event: Event) -> Train | StopSampling | None:
+    def _carry_verdict(self, trial: Trial, worker: int, *, in_memory: bool) -> Instruction:
+        verdict = self.stopper.judge(trial.number, trial.epoch)
+        if verdict.action == "pause":
+            return Pause(worker=trial.holder, trial=trial.number, attempt=trial.attempt, reason=verdict.reason)
+        if verdict.action == "stop":
+            return self._stop(trial, verdict.reason)
+        to_epoch = self.stopper.horizon(trial.number, trial.epoch)
+        return self._continue(trial, worker, to_epoch, verdict.reason, in_memory=in_memory)
+
+    def _fill_idle(self, event: Event) -> Instruction | None:
         state = self.state
         if not state.idle:
             return None
+        for trial in placing.in_order(state):
+            if (worker := placing.worker_for(trial, state)) is not None:
+                return self._go_on(trial, worker)
+            if (dismiss := placing.replacement(trial, state)) is not None:
+                return dismiss
         worker = state.idle[0]
-        for number in state.lost:
-            trial = state.trials[number]
-            return self._continue(trial, worker, trial.assignment.to_epoch, f"again: {trial.reason}", in_memory=False)
         for promotion in self.stopper.promotable():
             if (train := self._resume(event, promotion)) is not None:
                 return train
         return self._begin(worker, queued=False)
 
+    def _go_on(self, trial: Trial, worker: int) -> Instruction:
+        """A trial that was begun and that no worker has: judged first, if its last report came too late for that."""
+        to_epoch, saved_at = trial.assignment.to_epoch, trial.checkpoint.epoch if trial.checkpoint else 0
+        if saved_at >= to_epoch:
+            if to_epoch < trial.assignment.max_epochs:
+                return self._carry_verdict(trial, worker, in_memory=False)
+            if to_epoch < self.max_epochs:
+                to_epoch = self.stopper.horizon(trial.number, saved_at)
+        return self._continue(trial, worker, to_epoch, f"{AGAIN}{trial.reason}", in_memory=False)
+
     def _fill_queue(self, event: Event) -> Train | StopSampling | None:
         """Behind an assignment that ends its trial, as many new ones as are done in a moment."""
         worker = self._worker_of(event)
-        if worker is None or not worker.queue or len(worker.queue) > self._queue_length():
+        if not self.queues or worker is None or worker.leaving or not worker.queue:
             return None
-        if not all(self.state.trials[number].assignment.ends_trial for number in worker.queue):
+        if len(worker.queue) > queue_length(self.state):
+            return None
+        queued = [self.state.trials[number] for number in worker.queue]
+        if not all(trial.assignment.ends_trial and not trial.needs_fresh_worker for trial in queued):
             return None
         return self._begin(worker.number, queued=True)
 
@@ -214,13 +261,6 @@ class Scheduler:
             return None
         number = self.state.trials[event.trial].worker
         return None if number is None else self.state.workers.get(number)
-
-    def _queue_length(self) -> int:
-        state = self.state
-        if not state.turnarounds:
-            return 0
-        mean = state.turnaround_seconds / state.turnarounds
-        return LONGEST_QUEUE if mean * LONGEST_QUEUE <= QUEUE_SECONDS else int(QUEUE_SECONDS / mean)
 
     def _resume(self, event: Event, promotion: Promotion) -> Train | None:
         """Let a paused trial go on: where it is, if it was paused this very moment, else anywhere once it is let go."""
@@ -252,7 +292,7 @@ class Scheduler:
             after_epoch=0,
             to_epoch=self.stopper.horizon(number, 0),
             max_epochs=self.max_epochs,
-            keep_above=self.state.safe_score,
+            keep_above=self.retention.safe_score(self.state),
         )
         reason = "a configuration to start from" if number < len(self.start) else "a new configuration"
         return Train(worker=worker, assignment=assignment, reason=reason, queued=queued)
@@ -276,7 +316,8 @@ class Scheduler:
         if len(state.trials) < len(self.start):
             return None  # What it knows begins with those.
         on_the_way = len(state.proposing) + len(state.proposals)
-        number = len(state.trials) + on_the_way
+        numbers = range(len(state.trials), len(state.trials) + on_the_way + 1)
+        number = next(n for n in numbers if n not in state.proposing and n not in state.proposals)
         if on_the_way >= len(state.idle) + AHEAD or not self.limits.allow(number):
             return None
         return Propose(number=number)
@@ -290,8 +331,9 @@ class Scheduler:
             attempt=trial.attempt + (after_epoch < trial.epoch),
             after_epoch=after_epoch,
             to_epoch=to_epoch,
+            max_epochs=self.max_epochs,
             start=start,
-            keep_above=self.state.safe_score,
+            keep_above=self.retention.safe_score(self.state),
         )
         return Train(worker=worker, assignment=assignment, reason=reason)
 
@@ -302,17 +344,22 @@ class Scheduler:
         state = self.state
         if state.stop_requested is not None:
             return "interrupted", state.stop_requested
-        if (failure := hopeless(state)) is not None:
+        if (failure := hopeless(state, self.limits.max_failures)) is not None:
             return "failed", failure
         if (reached := self.limits.reached(state)) is not None:
             return "done", reached
         return None
 
     def _end_early(self, ending: EndRun) -> Instruction | None:
+        """What is live stays so, but no worker keeps it: the run can be resumed."""
         state = self.state
-        for status in (Status.RUNNING, Status.WAITING, Status.PAUSED):
+        for status in (Status.RUNNING, Status.WAITING):
             for number in state.by_status[status]:
-                return self._stop(state.trials[number], f"{ending.reason} (was {status})")
+                trial = state.trials[number]
+                if trial.holder is not None and not trial.suspended:
+                    return self._suspend(trial, f"{ending.reason} (was {status})")
+                if ending.outcome == "failed" and trial.is_failing and trial.holder is None:
+                    return GiveUp(trial=number, attempt=trial.attempt, reason=cause(trial))
         return self._finish(ending.outcome, ending.reason)
 
     def _wind_up(self, event: Event) -> Instruction | None:

@@ -2,21 +2,18 @@
 
 Records are the facts and decisions of `events.py` and `instructions.py`, in the order of the journal. Nothing here
 judges or chooses: a state is the same whether its records are happening now or are read back years later.
-`validation.py` re-derives every index from the trials.
 """
 
-from collections import deque
 from functools import singledispatchmethod
-from math import inf
 
-from sortedcontainers import SortedList, SortedSet
-
-from orchestrator.assignment import Checkpoint, Configuration
-from orchestrator.objective import Objective
 from orchestrator.scheduler.events import (
+    CheckpointDamaged,
+    CheckpointDelayed,
     CheckpointSaved,
     ConfigurationProposed,
     Event,
+    NodeDraining,
+    RunResumed,
     RunStarted,
     SamplerExhausted,
     StopRequested,
@@ -29,10 +26,12 @@ from orchestrator.scheduler.events import (
     TrialReported,
     WorkerJoined,
     WorkerLost,
+    WorkerWornOut,
 )
 from orchestrator.scheduler.instructions import (
     Adapt,
     Discard,
+    Dismiss,
     EndRun,
     Finish,
     GiveUp,
@@ -41,105 +40,27 @@ from orchestrator.scheduler.instructions import (
     Record,
     Stop,
     StopSampling,
+    Suspend,
     Train,
     WakeAt,
 )
+from orchestrator.scheduler.knowledge import Knowledge
 from orchestrator.scheduler.legality import IllegalRecord, check, is_current
 from orchestrator.scheduler.trial import TRANSITIONS, Report, Status, Trial
+from orchestrator.scheduler.worker import Worker
+
+KILL_SECONDS = 30.0
+"""How long a worker has to let go of a trial that has taken too long, before it is killed."""
 
 
-class Worker:
-    """What is known of one worker. `queue` holds its trials in order, the first of which it is training."""
-
-    __slots__ = ("node", "number", "queue", "since")
-
-    def __init__(self, number: int, node: str) -> None:
-        self.number = number
-        self.node = node
-        self.queue: deque[int] = deque()
-        self.since = 0.0
-        """When the first of the queue began."""
-
-
-class State:
-    def __init__(self, objective: Objective) -> None:
-        self.objective = objective
-        self.now = 0.0
-        self.trials: list[Trial] = []
-        self.workers: dict[int, Worker] = {}
-        self.idle: SortedSet[int] = SortedSet()
-        self.by_status: dict[Status, SortedSet[int]] = {status: SortedSet() for status in Status}
-        self.held: set[int] = set()
-        """Trials in some worker's memory."""
-        self.lost: SortedSet[int] = SortedSet()
-        """Waiting trials that no worker has: theirs was lost."""
-        self.ranking: SortedList[tuple[float, int]] = SortedList()
-        """(-score, number) of every trial that has a score."""
-        self.superseded: dict[str, Checkpoint] = {}
-        """Committed checkpoints that their trials have a newer one for."""
-        self.ended_saved: SortedSet[int] = SortedSet()
-        """Ended trials that have a checkpoint."""
-        self.wake_at: float | None = None
-        self.stop_requested: str | None = None
-        self.proposing: set[int] = set()
-        """Numbers of trials whose configurations a slow sampler was asked for and has not given."""
-        self.proposals: dict[int, Configuration] = {}
-        """Those it has given, until the trial begins."""
-        self.sampler_exhausted: str | None = None
-        self.adaptations: list[Adapt] = []
-        self.sampling_stopped: str | None = None
-        self.ending: EndRun | None = None
-        self.finished: Finish | None = None
-        self.epochs_trained = 0
-        self.words_ignored = 0
-        self.bad_study: str | None = None
-        self.last_stop = 0.0
-        """When a trial that a worker held was last stopped."""
-        self.most_workers = 0
-        self.worker_seconds = 0.0
-        """How long workers were there, in sum, until the last one came or went, which was at `staffed_since`."""
-        self.staffed_since = 0.0
-        self.losses_in_a_row = 0
-        self.last_loss = ""
-        self.turnarounds = 0
-        self.turnaround_seconds = 0.0
-        """How long workers were at trials that completed, in sum."""
-
-    # What is known.
-
-    @property
-    def best(self) -> Trial | None:
-        """The first row of the leaderboard; the lower number wins ties."""
-        return self.trials[self.ranking[0][1]] if self.ranking else None
-
-    @property
-    def safe_score(self) -> float | None:
-        """The best score whose weights stay."""
-        best = self.best_saved
-        return None if best is None else best.safe_score
-
-    @property
-    def best_saved(self) -> Trial | None:
-        """Of the ended trials that have a checkpoint, the one with the best score in it; the lower number wins ties."""
-        best, highest = None, -inf
-        for number in self.ended_saved:
-            trial = self.trials[number]
-            if trial.safe_score is not None and trial.safe_score > highest and trial.score is not None:
-                best, highest = trial, trial.safe_score
-        return best
-
-    def count(self, status: Status) -> int:
-        return len(self.by_status[status])
-
-    # The fold.
-
+class State(Knowledge):
     def apply(self, record: Record) -> bool:
         """Take in one fact or decision. False when it was ignored.
 
         Raises:
             IllegalRecord: The record cannot follow this state, which is left as it was.
         """
-        if self.finished is not None:
+        if self.finished is not None and not isinstance(record, RunResumed):
             raise IllegalRecord(f"{record} after the run was finished")
         if isinstance(record, TrialEvent) and not is_current(self, record):
             self.now = record.at
@@ -155,6 +76,8 @@ class State:
     def _take(self, record: Record) -> None:
         raise IllegalRecord(f"{record}: not a record of a run")
 
+    # The run.
+
     @_take.register(RunStarted)
     @_take.register(TimeReached)
     def _(self, record: Event) -> None:
@@ -162,8 +85,55 @@ class State:
             self.wake_at = None
 
     @_take.register
+    def _(self, record: RunResumed) -> None:
+        """Nobody's fault: no loss is counted. What was over goes on."""
+        self.resumptions.append(record)
+        self.resumed_at = len(self.trials)
+        self.finished = self.ending = self.stop_requested = self.bad_study = self.wake_at = None
+        self.losses_in_a_row = 0
+        self.proposing.clear()
+        self.draining.clear()
+        self._count_worker_seconds()
+        for worker in list(self.workers.values()):
+            self._take_away(worker)
+        for number in sorted(self.held):
+            self._give_up_attempt(self.trials[number])
+            self._wait(self.trials[number])
+        if (epochs := record.settings.get("epochs")) is not None:
+            self._reopen(epochs)
+
+    def _reopen(self, max_epochs: int) -> None:
+        """Completed trials that are still saved go on."""
+        for number in list(self.ended_saved):
+            trial = self.trials[number]
+            if self.reopens(trial, max_epochs):
+                self.ended_saved.discard(number)
+                self._move(trial, Status.WAITING)
+                self._give_up_attempt(trial)
+                self._wait(trial)
+                trial.reason = f"extended to {max_epochs} epochs"
+
+    @_take.register
     def _(self, record: StopRequested) -> None:
         self.stop_requested = record.reason
+
+    @_take.register
+    def _(self, record: WakeAt) -> None:
+        self.wake_at = record.time
+
+    @_take.register
+    def _(self, record: EndRun) -> None:
+        self.ending = record
+
+    @_take.register
+    def _(self, record: Finish) -> None:
+        self.finished = record
+
+    # The sampler and the stopper.
+
+    @_take.register
+    def _(self, record: Propose) -> None:
+        self.proposing.add(record.number)
 
     @_take.register
     def _(self, record: ConfigurationProposed) -> None:
@@ -176,32 +146,166 @@ class State:
         self.sampler_exhausted = record.reason
 
     @_take.register
+    def _(self, record: StopSampling) -> None:
+        self.sampling_stopped = record.reason
+
+    @_take.register
+    def _(self, record: Adapt) -> None:
+        self.adaptations.append(record)
+
+    # Workers.
+
+    @_take.register
     def _(self, record: WorkerJoined) -> None:
         self._count_worker_seconds()
-        self.workers[record.worker] = Worker(record.worker, record.node)
-        self.idle.add(record.worker)
+        worker = self.workers[record.worker] = Worker(record.worker, record.node)
         self.most_workers = max(self.most_workers, len(self.workers))
+        if record.node in self.draining:
+            self._leave(worker, self.draining[record.node])
+        else:
+            self.idle.add(record.worker)
 
     @_take.register
     def _(self, record: WorkerLost) -> None:
-        self.losses_in_a_row += 1
-        self.last_loss = record.reason
+        if record.cause != "dismissed":
+            self.losses_in_a_row += 1
+            self.last_loss = record.reason
+        worker = self.workers.get(record.worker)
+        if worker is None:
+            return
         self._count_worker_seconds()
-        self.workers.pop(record.worker, None)
-        self.idle.discard(record.worker)
-        for number in sorted(n for n in self.held if self.trials[n].holder == record.worker):
+        self._take_away(worker)
+        for number in sorted(worker.holds):
             self._lose(self.trials[number], record)
 
     def _lose(self, trial: Trial, record: WorkerLost) -> None:
-        trial.attempt += 1
-        self._let_go(trial)
-        self._withdraw_unsaved(trial)
-        if trial.status is Status.RUNNING:
+        was_running = trial.status is Status.RUNNING
+        self._give_up_attempt(trial)
+        if was_running and record.cause == "died":
             trial.losses += 1
-        self._move(trial, TRANSITIONS[trial.status, WorkerLost])
-        if trial.status is Status.WAITING:
-            self.lost.add(trial.number)
+        elif was_running and record.cause == "out of memory":
+            trial.memory_failures += 1
+        self._wait(trial)
+        if trial.status is Status.WAITING and record.cause != "dismissed":
             trial.reason = f"its worker was lost: {record.reason}"
+
+    @_take.register
+    def _(self, record: WorkerWornOut) -> None:
+        if (worker := self.workers.get(record.worker)) is not None:
+            self._leave(worker, record.reason)
+
+    @_take.register
+    def _(self, record: NodeDraining) -> None:
+        self.draining[record.node] = record.reason
+        for worker in self.workers.values():
+            if worker.node == record.node:
+                self._leave(worker, record.reason)
+
+    @_take.register
+    def _(self, record: Dismiss) -> None:
+        """It will not be asked for anything again."""
+        worker = self.workers[record.worker]
+        self._leave(worker, record.reason)
+        self.leaving.discard(record.worker)
+        for number in sorted(worker.holds):
+            self.parting.pop(number, None)
+            if number in self.heard:
+                self._hear(self.trials[number])  # Its silence is no stall: it was lost with its worker.
+
+    # What trials say.
+
+    @_take.register
+    def _(self, record: TrialReported) -> None:
+        trial = self.trials[record.trial]
+        score = self.objective.score(record.metrics)
+        self.losses_in_a_row = 0
+        self.epochs_trained += 1
+        self.longest_epoch = max(self.longest_epoch, record.seconds)
+        if trial.status is Status.RUNNING:
+            self._hear(trial)
+        self._rescore(trial, Report(record.epoch, record.metrics, record.seconds, score))
+
+    @_take.register
+    def _(self, record: CheckpointSaved) -> None:
+        trial, checkpoint = self.trials[record.trial], record.checkpoint
+        self.checkpoint_bytes += checkpoint.bytes
+        before, older = trial.checkpoint, trial.previous
+        if before is not None and before.name == checkpoint.name:
+            self.checkpoint_bytes -= before.bytes
+        elif before is not None and trial.status.ended:
+            self._supersede(before)
+        elif before is not None:
+            trial.previous = before
+            if older is not None:
+                self._supersede(older)
+        trial.losses = 0
+        self._keep(trial, checkpoint)
+
+    @_take.register
+    def _(self, record: CheckpointDelayed) -> None:
+        """What else its worker has must wait as well, so nobody there is silent."""
+        trial = self.trials[record.trial]
+        worker = self.workers.get(trial.holder) if trial.holder is not None else None
+        for number in sorted(worker.holds) if worker is not None else ():
+            if number in self.heard:
+                self._hear(self.trials[number])
+            elif number in self.parting:
+                self._ask_back(self.trials[number])
+
+    @_take.register
+    def _(self, record: CheckpointDamaged) -> None:
+        """The one before it takes its place."""
+        trial = self.trials[record.trial]
+        if trial.previous is not None and trial.previous.name == record.name:
+            self._supersede(trial.previous)
+            trial.previous = None
+            return
+        assert trial.checkpoint is not None
+        self._supersede(trial.checkpoint)
+        self._keep(trial, trial.previous)
+        trial.previous = None
+        if not trial.status.ended:
+            self._give_up_attempt(trial)
+            self._wait(trial)
+            trial.reason = f"its checkpoint was damaged: {record.reason}"
+
+    @_take.register
+    def _(self, record: TrialCompleted) -> None:
+        self._release(record, Status.COMPLETED, record.reason)
+
+    @_take.register
+    def _(self, record: TrialDiverged) -> None:
+        self._release(record, Status.DIVERGED, record.reason)
+
+    @_take.register
+    def _(self, record: TrialFailed) -> None:
+        trial = self.trials[record.trial]
+        last, last_at = trial.failure, trial.failed_at
+        trial.failure, trial.failed_at = record, trial.epoch
+        if trial.status is Status.STOPPED or record.is_final:
+            if record.bad_study and trial.status is not Status.STOPPED:
+                self.bad_study = record.message
+            self._release(record, Status.FAILED, f"{record.error}: {record.message}")
+            return
+        if record.kind == "out of memory":
+            trial.memory_failures += 1
+            if trial.holder is not None and trial.holder in self.workers:
+                self._leave(self.workers[trial.holder], "a trial ran out of memory there")
+        else:
+            trial.failures += 1
+        alike = last is not None and (last.error, last.where) == (record.error, record.where)
+        trial.repeats_itself = alike and last_at == trial.failed_at
+        self._give_up_attempt(trial)
+        self._wait(trial)
+        trial.reason = f"{record.error}: {record.message}"
+
+    @_take.register
+    def _(self, record: TrialReleased) -> None:
+        trial = self.trials[record.trial]
+        self._let_go(trial)
+        self._wait(trial)
+
+    # What is decided on them.
 
     @_take.register
     def _(self, record: Train) -> None:
@@ -216,8 +320,11 @@ class State:
         if assignment.after_epoch < trial.epoch:
             self._rescore(trial, cut_after=assignment.after_epoch)
         self.held.add(trial.number)
-        self.lost.discard(trial.number)
+        self.ready.discard(trial.number)
+        self.parting.pop(trial.number, None)
         worker = self.workers[record.worker]
+        worker.is_fresh = False
+        worker.holds.add(trial.number)
         if trial.number not in worker.queue:
             worker.since = worker.since if worker.queue else self.now
             worker.queue.append(trial.number)
@@ -226,116 +333,52 @@ class State:
             self._move(trial, TRANSITIONS[trial.status, Train])
 
     @_take.register
-    def _(self, record: TrialReported) -> None:
-        trial = self.trials[record.trial]
-        score = self.objective.score(record.metrics)
-        self.losses_in_a_row = 0
-        self.epochs_trained += 1
-        self._rescore(trial, Report(record.epoch, record.metrics, record.seconds, score))
-
-    @_take.register
-    def _(self, record: CheckpointSaved) -> None:
-        trial, checkpoint = self.trials[record.trial], record.checkpoint
-        if trial.checkpoint is not None and trial.checkpoint.name != checkpoint.name:
-            self.superseded[trial.checkpoint.name] = trial.checkpoint
-        trial.checkpoint = checkpoint
-        trial.losses = 0
-        trial.safe_score = next((r.score for r in trial.curve if r.epoch == checkpoint.best_epoch), None)
-        if trial.status.ended:
-            self.ended_saved.add(trial.number)
-
-    @_take.register
-    def _(self, record: TrialCompleted) -> None:
-        self._release(record, Status.COMPLETED, record.reason)
-
-    @_take.register
-    def _(self, record: TrialDiverged) -> None:
-        self._release(record, Status.DIVERGED, record.reason)
-
-    @_take.register
-    def _(self, record: TrialFailed) -> None:
-        trial = self.trials[record.trial]
-        trial.failure = record
-        if record.bad_study and trial.status is not Status.STOPPED:
-            self.bad_study = record.message
-        self._release(record, Status.FAILED, f"{record.error}: {record.message}")
-
-    @_take.register
-    def _(self, record: TrialReleased) -> None:
-        self._let_go(self.trials[record.trial])
-
-    @_take.register
     def _(self, record: Pause) -> None:
         trial = self.trials[record.trial]
         self._leave_queue(trial)
+        self._ask_back(trial)
+        self.ready.discard(trial.number)
         self._move(trial, Status.PAUSED)
         trial.reason = record.reason
 
     @_take.register
+    def _(self, record: Suspend) -> None:
+        trial, worker = self.trials[record.trial], self.workers[record.worker]
+        self.last_stop = self.now
+        self._leave_queue(trial)
+        self._ask_back(trial)
+        self._move(trial, TRANSITIONS[trial.status, Suspend])
+        trial.suspended = True
+        trial.reason = record.reason
+        if record.cause == "stalled":
+            trial.stalls += 1
+            worker.kill_at = self.now + KILL_SECONDS
+        if record.cause != "ending":
+            self._leave(worker, record.reason)
+
+    @_take.register
     def _(self, record: Stop) -> None:
         trial = self.trials[record.trial]
-        if trial.holder is not None:
+        worker = self.workers.get(trial.holder) if trial.holder is not None else None
+        if worker is not None:
             self.last_stop = self.now
         self._leave_queue(trial)
-        self.lost.discard(trial.number)
+        self._ask_back(trial)
         self._end(trial, Status.STOPPED, record.reason)
+        if record.timed_out and worker is not None:
+            worker.kill_at = self.now + KILL_SECONDS
+            self._leave(worker, record.reason)
 
     @_take.register
     def _(self, record: GiveUp) -> None:
-        trial = self.trials[record.trial]
-        self.lost.discard(trial.number)
-        self._end(trial, Status.FAILED, record.reason)
-
-    @_take.register
-    def _(self, record: Propose) -> None:
-        self.proposing.add(record.number)
-
-    @_take.register
-    def _(self, record: Adapt) -> None:
-        self.adaptations.append(record)
-
-    @_take.register
-    def _(self, record: StopSampling) -> None:
-        self.sampling_stopped = record.reason
+        self._end(self.trials[record.trial], Status.FAILED, record.reason)
 
     @_take.register
     def _(self, record: Discard) -> None:
         checkpoint = record.checkpoint
+        self.checkpoint_bytes -= checkpoint.bytes
         if self.superseded.pop(checkpoint.name, None) is None:
-            trial = self.trials[checkpoint.trial]
-            trial.checkpoint = trial.safe_score = None
-            self.ended_saved.discard(trial.number)
-
-    @_take.register
-    def _(self, record: WakeAt) -> None:
-        self.wake_at = record.time
-
-    @_take.register
-    def _(self, record: EndRun) -> None:
-        self.ending = record
-
-    @_take.register
-    def _(self, record: Finish) -> None:
-        self.finished = record
-
-    # Steps of it.
-
-    def _count_worker_seconds(self) -> None:
-        self.worker_seconds += len(self.workers) * (self.now - self.staffed_since)
-        self.staffed_since = self.now
-
-    def _move(self, trial: Trial, status: Status) -> None:
-        self.by_status[trial.status].discard(trial.number)
-        self.by_status[status].add(trial.number)
-        trial.status = status
-
-    def _end(self, trial: Trial, status: Status, reason: str) -> None:
-        if status in (Status.DIVERGED, Status.FAILED):
-            self._unrank(trial)
-        self._move(trial, status)
-        trial.reason = reason
-        if trial.checkpoint is not None:
-            self.ended_saved.add(trial.number)
+            self._keep(self.trials[checkpoint.trial], None)
 
     def _release(self, record: TrialEvent, status: Status, reason: str) -> None:
         """The worker is through with a trial; one that was stopped meanwhile stays so."""
@@ -349,42 +392,6 @@ class State:
             self._end(trial, status, reason)
         elif status is not Status.COMPLETED:
             self._withdraw_unsaved(trial)
-
-    def _let_go(self, trial: Trial) -> None:
-        self._leave_queue(trial)
-        self.held.discard(trial.number)
-        trial.holder = None
-
-    def _leave_queue(self, trial: Trial) -> None:
-        worker = self.workers.get(trial.holder) if trial.holder is not None else None
-        if worker is None or trial.number not in worker.queue:
-            return
-        worker.queue.remove(trial.number)
-        worker.since = self.now
-        if not worker.queue:
-            self.idle.add(worker.number)
-        elif self.trials[worker.queue[0]].status is Status.WAITING:
-            self._move(self.trials[worker.queue[0]], Status.RUNNING)
-
-    def _rescore(self, trial: Trial, report: Report | None = None, cut_after: int | None = None) -> None:
-        before = trial.score
-        if cut_after is not None:
-            trial.cut(cut_after)
-        if report is not None:
-            trial.add(report)
-        if trial.score != before:
-            if before is not None:
-                self.ranking.discard((-before, trial.number))
-            if trial.score is not None:
-                self.ranking.add((-trial.score, trial.number))
-
-    def _withdraw_unsaved(self, trial: Trial) -> None:
-        """What was learned since the last checkpoint is lost, and a best epoch among it."""
-        self._rescore(trial, cut_after=trial.checkpoint.epoch if trial.checkpoint else 0)
-
-    def _unrank(self, trial: Trial) -> None:
-        if trial.score is not None:
-            self.ranking.discard((-trial.score, trial.number))
 
 
 _taker = State.__dict__["_take"].dispatcher.dispatch

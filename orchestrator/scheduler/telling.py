@@ -28,13 +28,13 @@ def tell(record: Record, state: State, stopper: Stopper, sampler: Sampler) -> No
 def _tell_of_trial(record: TrialEvent, state: State, stopper: Stopper, sampler: Sampler) -> None:
     trial = state.trials[record.trial]
     if isinstance(record, TrialReported):
-        if trial.status is Status.RUNNING:
+        if trial.status in (Status.RUNNING, Status.WAITING):
             score = trial.curve[-1].score
             stopper.reported(trial.number, record.epoch, score)
             sampler.reported(trial.number, record.epoch, score)
         return
-    if not isinstance(record, LAST_WORDS) or trial.status is Status.STOPPED:
-        return
+    if not isinstance(record, LAST_WORDS) or trial.status not in (Status.COMPLETED, Status.DIVERGED, Status.FAILED):
+        return  # Stopped already, or to be tried again.
     match trial.status:
         case Status.DIVERGED:
             stopper.diverged(trial.number)

@@ -1,11 +1,11 @@
 """One trial, and the table of its states.
 
     waiting ──Train──▶ running ──Pause──▶ paused ──Train──▶ running
-                          │                  │
-                          ├─▶ completed      └──Stop──▶ stopped
-                          ├─▶ stopped
+       ▲                  │                  ├──Stop────▶ stopped
+       └─ lost, failed,  ─┼─▶ completed      └──GiveUp──▶ failed
+          Suspend         ├─▶ stopped
                           ├─▶ diverged
-                          └─▶ failed
+    waiting ──GiveUp─────▶└─▶ failed
 
 A word of the table is an event or an instruction, by its type; a word that is not in the table is illegal, and
 raises before anything has changed. Two rules stand beside the table: words of an attempt that was given up are
@@ -19,6 +19,8 @@ import msgspec
 
 from orchestrator.assignment import Assignment, Checkpoint, Configuration
 from orchestrator.scheduler.events import (
+    CheckpointDamaged,
+    CheckpointDelayed,
     CheckpointSaved,
     TrialCompleted,
     TrialDiverged,
@@ -27,7 +29,7 @@ from orchestrator.scheduler.events import (
     TrialReported,
     WorkerLost,
 )
-from orchestrator.scheduler.instructions import GiveUp, Pause, Stop, Train
+from orchestrator.scheduler.instructions import GiveUp, Pause, Stop, Suspend, Train
 
 
 class Status(StrEnum):
@@ -51,11 +53,22 @@ TRANSITIONS: dict[tuple[Status, type], Status] = {
     (Status.WAITING, Stop): Status.STOPPED,
     (Status.WAITING, GiveUp): Status.FAILED,
     (Status.WAITING, WorkerLost): Status.WAITING,
+    (Status.WAITING, Suspend): Status.WAITING,
+    # Judged when it goes on: its last report had come too late for that.
+    (Status.WAITING, Pause): Status.PAUSED,
+    # Suspended: its last words.
+    (Status.WAITING, TrialReported): Status.WAITING,
+    (Status.WAITING, CheckpointSaved): Status.WAITING,
+    (Status.WAITING, TrialReleased): Status.WAITING,
+    (Status.WAITING, TrialCompleted): Status.COMPLETED,
+    (Status.WAITING, TrialDiverged): Status.DIVERGED,
+    (Status.WAITING, TrialFailed): Status.FAILED,
     (Status.RUNNING, Train): Status.RUNNING,
     (Status.RUNNING, TrialReported): Status.RUNNING,
     (Status.RUNNING, CheckpointSaved): Status.RUNNING,
     (Status.RUNNING, WorkerLost): Status.WAITING,
     (Status.RUNNING, Pause): Status.PAUSED,
+    (Status.RUNNING, Suspend): Status.WAITING,
     (Status.RUNNING, Stop): Status.STOPPED,
     (Status.RUNNING, TrialCompleted): Status.COMPLETED,
     (Status.RUNNING, TrialDiverged): Status.DIVERGED,
@@ -65,6 +78,7 @@ TRANSITIONS: dict[tuple[Status, type], Status] = {
     (Status.PAUSED, WorkerLost): Status.PAUSED,
     (Status.PAUSED, Train): Status.RUNNING,
     (Status.PAUSED, Stop): Status.STOPPED,
+    (Status.PAUSED, GiveUp): Status.FAILED,
     # Training had ended, or went wrong, when the pause was decided: the two crossed on their way.
     (Status.PAUSED, TrialCompleted): Status.COMPLETED,
     (Status.PAUSED, TrialDiverged): Status.DIVERGED,
@@ -76,6 +90,9 @@ TRANSITIONS: dict[tuple[Status, type], Status] = {
     (Status.STOPPED, TrialDiverged): Status.STOPPED,
     (Status.STOPPED, TrialFailed): Status.STOPPED,
     (Status.STOPPED, WorkerLost): Status.STOPPED,
+    **{(status, CheckpointDelayed): status for status in (*LIVE, Status.STOPPED)},
+    **{(status, CheckpointDamaged): status for status in (*LIVE, Status.COMPLETED, Status.STOPPED)},
+    (Status.RUNNING, CheckpointDamaged): Status.WAITING,
 }
 
 
@@ -98,13 +115,20 @@ class Trial:
         "best",
         "checkpoint",
         "curve",
+        "failed_at",
         "failure",
+        "failures",
         "holder",
         "losses",
+        "memory_failures",
         "number",
+        "previous",
         "reason",
+        "repeats_itself",
         "safe_score",
+        "stalls",
         "status",
+        "suspended",
         "worker",
     )
 
@@ -118,6 +142,8 @@ class Trial:
         self.best: Report | None = None
         self.checkpoint: Checkpoint | None = None
         """The last one committed, unless it was discarded."""
+        self.previous: Checkpoint | None = None
+        """The one before it, while the trial is live."""
         self.safe_score: float | None = None
         """The score of the best epoch in that checkpoint."""
         self.worker: int | None = None
@@ -125,8 +151,39 @@ class Trial:
         self.holder: int | None = None
         """The worker in whose memory it is."""
         self.losses = 0
-        """How often its worker was lost in training since its last checkpoint."""
+        """How often its worker died in training since its last checkpoint."""
+        self.failures = 0
+        """How often it failed otherwise, where it may be tried again."""
+        self.memory_failures = 0
+        self.stalls = 0
+        """How often no report came for too long."""
         self.failure: TrialFailed | None = None
+        """The last one."""
+        self.failed_at = 0
+        """The epoch after which that was."""
+        self.repeats_itself = False
+        """It failed just as the attempt before."""
+        self.suspended = False
+        """Its worker was told to save it and to let go of it, and has not yet."""
+
+    @property
+    def faults(self) -> int:
+        return self.losses + self.failures + self.memory_failures + self.stalls
+
+    @property
+    def is_failing(self) -> bool:
+        """It has not got beyond the epoch at which it failed."""
+        return self.failure is not None and self.epoch <= self.failed_at
+
+    @property
+    def needs_fresh_worker(self) -> bool:
+        """It has run out of memory, for which what its worker trained before may have been the reason."""
+        return self.memory_failures > 0
+
+    @property
+    def is_due(self) -> bool:
+        """It has trained to the end of its assignment."""
+        return self.epoch >= self.assignment.to_epoch
 
     @property
     def configuration(self) -> Configuration:

@@ -18,13 +18,25 @@ def validate(state: State) -> None:
     assert {status: list(numbers) for status, numbers in state.by_status.items()} == by_status
     trials = state.trials
     assert state.held == {trial.number for trial in trials if trial.holder is not None}
-    assert list(state.lost) == [n for n in by_status[Status.WAITING] if trials[n].holder is None]
+    assert list(state.ready) == [n for n in by_status[Status.WAITING] if trials[n].holder is None]
+    assert sorted(state.heard) == by_status[Status.RUNNING]
+    assert state.parting.keys() <= state.held and not state.parting.keys() & state.heard.keys()
+    assert list(state.parting.values()) == sorted(state.parting.values())
+    assert list(state.heard.values()) == sorted(state.heard.values())
     assert list(state.ranking) == sorted((-t.score, t.number) for t in trials if t.score is not None)
     assert list(state.ended_saved) == [t.number for t in trials if t.status.ended and t.checkpoint is not None]
-    assert list(state.idle) == sorted(w.number for w in state.workers.values() if not w.queue)
+    workers = state.workers.values()
+    assert list(state.idle) == sorted(w.number for w in workers if not w.queue and w.leaving is None)
+    assert all(state.workers[number].leaving is not None for number in state.leaving)
+    live = [t for t in trials if not t.status.ended]
+    assert all(t.previous is None for t in trials if t.status.ended)
+    kept = [c for t in trials for c in (t.checkpoint, t.previous) if c is not None] + [*state.superseded.values()]
+    assert state.checkpoint_bytes == sum(checkpoint.bytes for checkpoint in kept), kept
+    assert all(t.checkpoint is not None for t in live if t.previous is not None)
     assert not state.proposing & state.proposals.keys()
     assert all(number >= len(trials) for number in state.proposals)
-    for worker in state.workers.values():
+    for worker in workers:
+        assert worker.holds == {trial.number for trial in trials if trial.holder == worker.number}
         for place, number in enumerate(worker.queue):
             assert trials[number].holder == worker.number
             assert trials[number].status is (Status.WAITING if place else Status.RUNNING), number

@@ -29,6 +29,8 @@ from search_spaces import Domain, Fixed, Float, Int, Space, SpaceError
 Floats = NDArray[np.float64]
 NEEDED = {"task": 1, "hp_names": 1, "hp": 2, "value": 3, "direction": 0, "metric": 0}
 """With the number of their dimensions."""
+LONGEST = 1e12
+"""Seconds that an epoch can take."""
 PER_HYPERPARAMETER = ("hp_low", "hp_high", "hp_scale", "hp_integer")
 
 
@@ -115,11 +117,16 @@ def _loaded(path: Path) -> dict[str, NDArray[Any]]:
                 raise UserError(f"{path}: not an .npz file (see 'simulate --help' for what it must hold)")
             file.seek(0)
             with np.load(file, allow_pickle=False) as archive:
-                return {name: _as_text(archive[name]) for name in archive.files}
+                arrays = {name: archive[name] for name in archive.files}
+            if strange := [name for name, array in arrays.items() if not isinstance(array, np.ndarray)]:
+                raise UserError(f"{path}: {strange[0]} in it is no array (see 'simulate --help' for what it must hold)")
+            return {name: _as_text(array) for name, array in arrays.items()}
     except OSError as error:
         raise UserError(f"{path}: cannot be read ({error.strerror or error})") from None
     except (BadZipFile, ValueError, EOFError, KeyError, NotImplementedError) as error:
         raise UserError(f"{path}: a damaged .npz file, or one that is not of plain arrays ({error})") from None
+    except MemoryError:
+        raise UserError(f"{path}: its arrays are larger than this machine's memory") from None
 
 
 def _curves(arrays: dict[str, NDArray[Any]]) -> Curves:
@@ -166,6 +173,12 @@ def _numbers(name: str, array: NDArray[Any]) -> Floats:
     return array.astype(np.float64)
 
 
+def _flags(name: str, array: NDArray[Any]) -> NDArray[Any]:
+    if array.dtype.kind not in "biuf":
+        raise _Malformed(f"{name} is of type {array.dtype}: it must be true or false, or 1 or 0")
+    return array
+
+
 def _seconds(given: NDArray[Any] | None, value: Floats) -> Floats:
     if given is None:
         return np.ones_like(value)
@@ -174,8 +187,8 @@ def _seconds(given: NDArray[Any] | None, value: Floats) -> Floats:
         raise _Malformed(f"seconds has shape {_shape(seconds)} and value {_shape(value)}: they must be the same")
     aborted = np.maximum.accumulate(np.isnan(seconds), axis=2)
     seconds = np.where(aborted, 0.0, seconds)
-    if not (np.isfinite(seconds) & (seconds >= 0)).all():
-        raise _Malformed("seconds holds numbers below 0 or infinite ones")
+    if not ((seconds <= LONGEST) & (seconds >= 0)).all():
+        raise _Malformed(f"seconds holds numbers below 0 or above {LONGEST:g}")
     return seconds
 
 
@@ -201,7 +214,7 @@ def _rows(arrays: dict[str, NDArray[Any]], hp: Floats) -> Rows | str:
     if not np.isfinite([low, high]).all():
         return "hp_low or hp_high holds NaN or infinity"
     scales = [str(scale) for scale in arrays.get("hp_scale", np.full(len(names), "linear"))]
-    whole = [bool(one) for one in arrays.get("hp_integer", np.zeros(len(names), bool))]
+    whole = [bool(one) for one in _flags("hp_integer", arrays.get("hp_integer", np.zeros(len(names), bool)))]
     try:
         domains = {name: _domain(*of) for name, *of in zip(names, low, high, scales, whole, strict=True)}
         space = Space(domains)

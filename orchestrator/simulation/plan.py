@@ -21,6 +21,7 @@ from typing import Any
 
 import numpy as np
 
+from orchestrator.assembly import find_study, make_scheduler
 from orchestrator.assignment import Assignment
 from orchestrator.backends.simulated import SimulatedBackend
 from orchestrator.display import Display
@@ -29,7 +30,7 @@ from orchestrator.driver import drive
 from orchestrator.errors import RunFailed, UserError
 from orchestrator.journal import read_journal
 from orchestrator.objective import Objective
-from orchestrator.run import find_study, launch, make_scheduler
+from orchestrator.run import launch
 from orchestrator.scheduler.events import WorkerJoined
 from orchestrator.settings import LIMITS, Settings, resolve
 from orchestrator.simulation.recorded import Row, read_rows

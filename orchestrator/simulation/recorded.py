@@ -10,14 +10,14 @@
 """
 
 import json
-from collections.abc import Iterable
+from math import inf, isfinite
 from pathlib import Path
 from statistics import median
 
 import numpy as np
 
 from orchestrator.errors import UserError
-from orchestrator.journal import Header, read_journal
+from orchestrator.journal import FILE, Header, JournalDamaged, read_journal
 from orchestrator.objective import Objective
 from orchestrator.scheduler.events import (
     Event,
@@ -29,6 +29,8 @@ from orchestrator.scheduler.events import (
     TrialReported,
 )
 from orchestrator.scheduler.instructions import Record, Train
+from orchestrator.scheduler.legality import IllegalRecord
+from orchestrator.scheduler.state import State
 from orchestrator.simulation.curves import Curves, Rows
 from search_spaces import Space, SpaceError
 
@@ -64,7 +66,9 @@ class _Reading:
         self.rows: dict[int, Row] = {}
         self.configurations: dict[int, dict[str, object]] = {}
         self.resumes: list[float] = []
+        self._state = State(objective)
         self._now = 0.0
+        self._last_epoch: dict[int, int] = {}
         self._waiting: dict[int, tuple[Train, float]] = {}
         """Trials that are to begin or to go on, and since when; until their first report."""
         self._worker_of: dict[int, int] = {}
@@ -73,18 +77,22 @@ class _Reading:
         """When each worker last got rid of a trial."""
         self._last_at: dict[int, float] = {}
 
-    def read(self, records: Iterable[Record]) -> None:
-        for record in records:
-            if isinstance(record, Event):
-                self._now = record.at
-            if isinstance(record, Train):
-                self._train(record)
-            elif isinstance(record, TrialEvent):
-                self._trial_event(record)
+    def read(self, record: Record) -> None:
+        """IllegalRecord for one that cannot be."""
+        self._state.apply(record)
+        if isinstance(record, Event):
+            if not isfinite(record.at):
+                raise IllegalRecord(f"{record}: it has no time")
+            self._now = record.at
+        if isinstance(record, Train):
+            self._train(record)
+        elif isinstance(record, TrialEvent):
+            self._trial_event(record)
 
     def _train(self, train: Train) -> None:
         assignment = train.assignment
         trial = assignment.trial
+        self._last_epoch[trial] = assignment.max_epochs
         self.configurations.setdefault(trial, assignment.configuration)
         if train.worker not in self._warm:
             self._warm.add(train.worker)
@@ -96,7 +104,11 @@ class _Reading:
 
     def _trial_event(self, event: TrialEvent) -> None:
         row = self.rows.setdefault(event.trial, Row())
+        if isinstance(event, TrialReported | TrialDiverged) and not 1 <= event.epoch <= self._last_epoch[event.trial]:
+            raise IllegalRecord(f"{event}: epochs are those from 1 to {self._last_epoch[event.trial]}")
         if isinstance(event, TrialReported):
+            if not 0 <= event.seconds < inf:
+                raise IllegalRecord(f"{event}: no epoch takes {event.seconds:g} seconds")
             self._waited(event, row)
             row.reported(event.epoch, event.metrics[self.objective.name], event.seconds)
             self._last_at[event.trial] = event.at
@@ -167,7 +179,11 @@ def read_rows(run_dir: Path) -> tuple[list[Row], list[float]]:
 def _read(run_dir: Path) -> tuple[Header, _Reading]:
     header, records = read_journal(run_dir)
     reading = _Reading(Objective(header.objective, "min" if header.direction == "min" else "max"))
-    reading.read(records)
+    for line, record in enumerate(records, start=2):
+        try:
+            reading.read(record)
+        except IllegalRecord as error:
+            raise JournalDamaged(f"{run_dir / FILE}, line {line}: {error}") from None
     return header, reading
 
 

@@ -23,6 +23,7 @@ from orchestrator.simulation.curves import Curves
 from orchestrator.simulation.rows import ROW, NearestRow, RowOrder
 from orchestrator.stoppers import make_stopper
 
+MOST_WORKERS = 1_000_000
 HAIR = 1e-9
 """Of the budget: what sums of seconds may be off by."""
 
@@ -44,8 +45,8 @@ class Choices:
 
     def __post_init__(self) -> None:
         problems = []
-        if self.workers < 1:
-            problems.append(f"workers is {self.workers}: use a whole number of at least 1")
+        if not 1 <= self.workers <= MOST_WORKERS:
+            problems.append(f"workers is {self.workers}: use a whole number from 1 to {MOST_WORKERS:,}")
         if not 0 < self.trainings < inf:
             problems.append(f"trainings is {self.trainings:g}: use a finite number above 0")
         for name, cost in (("start-cost", self.start_cost), ("resume-cost", self.resume_cost)):

@@ -4,6 +4,7 @@ Regret is how far the best value observed so far is from the best one in the cur
 """
 
 from collections.abc import Sequence
+from html import escape
 from importlib import import_module
 from itertools import groupby
 from pathlib import Path
@@ -63,18 +64,25 @@ def write_plot(curves: Curves, replays: Sequence[Replay], choices: Choices, path
         known = ~np.isnan(lines).any(axis=0)
         middle = np.median(lines[:, known], axis=0)
         shown = np.where(middle > 0, middle, None)
-        figure.add_scatter(x=spent[known], y=shown, name=task, mode="lines", line_shape="hv")
+        figure.add_scatter(x=spent[known], y=shown, name=_as_text(task), mode="lines", line_shape="hv")
     sampler = choices.sampler or "rows in a random order"
     figure.update_layout(
-        title=f"{sampler}, stopper {choices.stopper}, {choices.workers} workers",
+        title=_as_text(f"{sampler}, stopper {choices.stopper}, {choices.workers} workers"),
         xaxis_title="time, in full trainings spent by all workers",
-        yaxis_title=f"regret in {curves.objective.name} (median of the seeds; where none is left the line ends)",
+        yaxis_title=_as_text(
+            f"regret in {curves.objective.name} (median of the seeds; where none is left the line ends)"
+        ),
         yaxis_type="log",
     )
     try:
         figure.write_html(path, include_plotlyjs=True)
     except OSError as error:
         raise UserError(f"{path}: the picture cannot be written ({error.strerror})") from None
+
+
+def _as_text(name: str) -> str:
+    """For plotly, which takes texts for HTML, links and all."""
+    return escape(tables.one_line(name), quote=False)
 
 
 def check_plot(path: Path) -> None:

@@ -2,6 +2,8 @@
 
 After each epoch: end as diverged if the score is no finite number; else report; at max epochs, or where training ended
 by itself, save what may be among the best and complete; at `to_epoch` ask what follows; between, save now and then.
+
+An urgent pause within an epoch leaves at once if every reported epoch is saved or can be, else it finishes the epoch.
 """
 
 import math
@@ -14,7 +16,7 @@ from orchestrator.assignment import Assignment
 from orchestrator.errors import nearest
 from orchestrator.study import Study
 from orchestrator.training.failures import BadStudy
-from orchestrator.training.link import Completed, Diverged, Ending, Link, Released
+from orchestrator.training.link import Completed, Diverged, Ending, Interruption, Link, Released
 from orchestrator.training.session import begin_epoch
 
 LOSS = "loss"
@@ -27,7 +29,10 @@ class Keeper(Protocol):
     best_score: float | None
 
     def save(self) -> None:
-        """Write a checkpoint of the last whole epoch, if there is one to write."""
+        """Write what may be the run's best model, and at the end of an epoch all that the trial is to go on from."""
+
+    def save_to_go_on(self) -> None:
+        """Write all that the trial is to go on from, unless it was written for this epoch."""
 
 
 class Attempt:
@@ -37,16 +42,21 @@ class Attempt:
         self.assignment = assignment
         self.link = link
         self.epoch = assignment.after_epoch
+        self.epoch_seconds = 0.0
+        """How long the last one took."""
+        self.has_trained = assignment.after_epoch > 0
+        """The configuration is known to work: a batch, or in a loop of the user's own an epoch, was trained with it."""
         self.ending: Ending | None = None
         self._study = study
         self._checkpoint_every = checkpoint_every
         self._saved_at = time.monotonic()
-        self._stop = False
+        self._interruption: Interruption | None = None
         self._epoch_began = 0.0
 
-    def stop_requested(self) -> bool:
-        self._stop = self._stop or self.link.stop_requested()
-        return self._stop
+    def interruption(self) -> Interruption | None:
+        if self._interruption != "stop":
+            self._interruption = self.link.interruption() or self._interruption
+        return self._interruption
 
     def begin_epoch(self, epoch: int) -> None:
         begin_epoch(self.assignment.seed, epoch)
@@ -63,7 +73,7 @@ class Attempt:
                 self.ending = Diverged(epoch, f"{name} became {metrics[name]} in epoch {epoch}")
                 return math.nan
         self.link.report(epoch, metrics, seconds)
-        self.epoch = epoch
+        self.epoch, self.epoch_seconds, self.has_trained = epoch, seconds, True
         return objective.score(metrics)
 
     def _objective_missing(self, metrics: dict[str, float]) -> BadStudy:
@@ -81,12 +91,15 @@ class Attempt:
         maximum = self.assignment.max_epochs
         if self.ending is not None:
             return
+        interruption = self.interruption() if self.epoch < maximum else None
         if self.epoch >= maximum:
             self._complete(keeper, f"reached epoch {maximum}")
-        elif self.stop_requested():
+        elif interruption == "stop":
             self.stop(keeper)
         elif ended_by_itself:
             self._complete(keeper, f"training ended by itself after epoch {self.epoch} of {maximum}")
+        elif interruption == "pause":
+            self.pause(keeper)
         elif self.epoch >= self.assignment.to_epoch:
             self._ask(keeper)
         if self.ending is None and time.monotonic() - self._saved_at >= self._checkpoint_every:
@@ -97,13 +110,17 @@ class Attempt:
         self._save_if_best(keeper)
         self.ending = Released()
 
+    def pause(self, keeper: Keeper) -> None:
+        """To go on later, perhaps elsewhere, from the last reported epoch."""
+        keeper.save_to_go_on()
+        self.ending = Released()
+
     def _ask(self, keeper: Keeper) -> None:
         verdict = self.link.verdict()
         if isinstance(verdict, Assignment):
             self.assignment = verdict
         elif verdict == "pause":
-            self._save(keeper)
-            self.ending = Released()
+            self.pause(keeper)
         else:
             self.stop(keeper)
 

@@ -16,11 +16,13 @@ class Devices:
 
     threads: int
     gpus: tuple[str, ...]
+    deterministic: bool
 
 
-def prepare(cpus: float, gpus: float) -> Devices:
+def prepare(cpus: float, gpus: float, deterministic: bool = False) -> Devices:
     """Once per worker, first of all. RuntimeError when TensorFlow has already started with other settings.
 
+    `deterministic`: each op gives the same bits each time, where need be slower, or refuses; for good.
     `gpus` above 0 on a machine where TensorFlow sees none is no error here (logical GPUs): look at the answer.
     """
     _set_environment(gpus)
@@ -36,9 +38,11 @@ def prepare(cpus: float, gpus: float) -> Devices:
         if 0 < gpus < 1:
             for gpu in visible:
                 tf.config.experimental.set_memory_growth(gpu, True)
+        if deterministic:
+            tf.config.experimental.enable_op_determinism()
     except (RuntimeError, ValueError) as error:
         raise RuntimeError(f"TensorFlow had started before its worker's devices were set: {error}") from error
-    return _read_back(tf, threads, gpus)
+    return _read_back(tf, threads, gpus, deterministic)
 
 
 def _set_environment(gpus: float) -> None:
@@ -62,15 +66,19 @@ def _import_tensorflow() -> ModuleType:
             del sys.modules["sklearn"]
 
 
-def _read_back(tf: ModuleType, threads: int, gpus: float) -> Devices:
+def _read_back(tf: ModuleType, threads: int, gpus: float, deterministic: bool) -> Devices:
     import keras
+    from tensorflow.python.framework.config import is_op_determinism_enabled
 
     got = Devices(
         threads=tf.config.threading.get_intra_op_parallelism_threads(),
         gpus=tuple(device.name for device in tf.config.list_logical_devices("GPU")),
+        deterministic=is_op_determinism_enabled(),
     )
     if got.threads != threads:
         raise RuntimeError(f"TensorFlow runs with {got.threads} threads instead of {threads}: it had started before")
+    if deterministic and not got.deterministic:
+        raise RuntimeError("TensorFlow does not run deterministically although it was told to")
     if gpus <= 0 and got.gpus:
         raise RuntimeError(f"a worker without GPUs sees {', '.join(got.gpus)}: TensorFlow had started before")
     if (backend := keras.backend.backend()) != "tensorflow":

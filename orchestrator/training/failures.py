@@ -1,16 +1,20 @@
 """What went wrong in the user's code, in the user's terms: the line that is his, and no frames of ours."""
 
+import errno
 import os
 import re
 import sysconfig
 import traceback
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from types import TracebackType
 from typing import Any
 
+import tensorflow as tf
+
 from orchestrator.errors import UserError
-from orchestrator.training.link import Failed
+from orchestrator.training.link import Failed, FailureKind
+from orchestrator.training.redaction import redacted
 
 MESSAGE_LIMIT = 300
 TRACEBACK_LIMIT = 16_000
@@ -20,6 +24,11 @@ OUR_FOLDERS = (f"{OURS}{os.sep}", f"{OURS.parent / 'search_spaces'}{os.sep}")
 SHIPPED_STUDIES = f"{OURS / 'studies'}{os.sep}"
 LIBRARIES = tuple({f"{Path(sysconfig.get_path(name)).resolve()}{os.sep}" for name in ("stdlib", "purelib", "platlib")})
 GENERATED = ("<frozen ", "__autograph_generated_file")
+NO_ROOM = (errno.ENOSPC, errno.EDQUOT)
+GPU_OUT_OF_MEMORY = re.compile(
+    r"out.of.memory|Dst tensor is not initialized|failed to alloc|ALLOC_FAILED", re.IGNORECASE
+)
+"""What TensorFlow and CUDA's libraries say of it under other names."""
 TERMINAL_COLOURS = re.compile(r"\x1b\[[0-9;]*m")
 
 
@@ -35,16 +44,55 @@ class BadStudy(UserError):
         self.where = f"{Path(code.co_filename).name}:{code.co_firstlineno} in {code.co_name}" if code else ""
 
 
-def failed(error: BaseException) -> Failed:
+def failed(error: BaseException, has_trained: bool = False) -> Failed:
+    """`has_trained`: the configuration is known to work."""
     if isinstance(error, BadStudy):
-        return Failed("BadStudy", str(error), error.where, str(error), bad_study=True)
-    message = " ".join(TERMINAL_COLOURS.sub("", str(error)).split())
+        told = redacted(str(error))
+        return Failed("BadStudy", told, error.where, told, "configuration", bad_study=True)
+    message = " ".join(TERMINAL_COLOURS.sub("", redacted(str(error))).split())
     return Failed(
         error=_type_name(type(error)),
         message=message if len(message) <= MESSAGE_LIMIT else f"{message[: MESSAGE_LIMIT - 1]}…",
         where=_where(error.__traceback__),
         traceback=_traceback_text(error),
+        kind=_kind(error, has_trained),
     )
+
+
+def _kind(error: BaseException, has_trained: bool) -> FailureKind:
+    told = list(_with_causes(error))
+    if any(_is_full_disk(item) for item in told):
+        return "storage"
+    if any(_is_out_of_memory(item) for item in told):
+        return "out of memory"
+    return "exception" if has_trained else "configuration"
+
+
+def _with_causes(error: BaseException) -> Iterator[BaseException]:
+    """And what was being handled when it was raised: an error on the way out of another is that other's."""
+    seen: set[int] = set()
+    left: list[BaseException | None] = [error]
+    while left:
+        item = left.pop()
+        if item is not None and id(item) not in seen:
+            seen.add(id(item))
+            yield item
+            left += [item.__cause__, item.__context__, *getattr(item, "exceptions", ())]
+
+
+def _is_full_disk(error: BaseException) -> bool:
+    if isinstance(error, OSError):
+        return error.errno in NO_ROOM
+    # TensorFlow has one error for all that can run out.
+    return isinstance(error, tf.errors.ResourceExhaustedError) and any(os.strerror(e) in str(error) for e in NO_ROOM)
+
+
+def _is_out_of_memory(error: BaseException) -> bool:
+    if isinstance(error, (MemoryError, tf.errors.ResourceExhaustedError)):
+        return True
+    if isinstance(error, OSError):
+        return error.errno == errno.ENOMEM
+    return isinstance(error, tf.errors.OpError) and GPU_OUT_OF_MEMORY.search(str(error)) is not None
 
 
 def _type_name(kind: type[BaseException]) -> str:
@@ -73,7 +121,7 @@ def _is_library(filename: str) -> bool:
 
 
 def _traceback_text(error: BaseException) -> str:
-    text = "".join(_without_ours(traceback.TracebackException.from_exception(error)).format())
+    text = redacted("".join(_without_ours(traceback.TracebackException.from_exception(error)).format()))
     if len(text) <= TRACEBACK_LIMIT:
         return text
     half = TRACEBACK_LIMIT // 2

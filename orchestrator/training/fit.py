@@ -23,6 +23,10 @@ from orchestrator.training.variables import no_rows
 
 FitArguments = dict[str, Any]
 
+SECONDS_TO_FINISH_AN_EPOCH = 1.0
+"""An urgent pause waits for the end of an epoch as short as this. Of a trial with longer ones a copy is kept in memory
+at each epoch's end, so that it can leave at any batch; shorter ones are spared the time and memory for that."""
+
 
 def train_by_fit(study: Study, data: Data, attempt: Attempt) -> Ending:
     assignment = attempt.assignment
@@ -79,7 +83,10 @@ class _EpochBegin(keras.callbacks.Callback):
 
     def on_epoch_begin(self, epoch: int, logs: Any = None) -> None:
         self._attempt.begin_epoch(epoch + 1)
-        self._keeper.within_epoch = True
+        self._keeper.begin_epoch()
+
+    def on_train_batch_end(self, batch: int, logs: Any = None) -> None:
+        self._attempt.has_trained = True
 
 
 class _EpochEnd(keras.callbacks.Callback):
@@ -111,15 +118,21 @@ class _EpochEnd(keras.callbacks.Callback):
         found = {name: number(value) for name, value in (logs or {}).items()}
         metrics = {name: value for name, value in found.items() if value is not None}
         score = self._attempt.report(epoch + 1, metrics)
-        self._keeper.within_epoch = False
+        self._keeper.end_epoch()
         if self._attempt.ending is None:
             self._keeper.note(epoch + 1, score)
         self._attempt.decide(self._keeper, ended_by_itself=bool(self.model.stop_training))
         self.model.stop_training = self._attempt.ending is not None
+        if self._attempt.ending is None and self._attempt.epoch_seconds >= SECONDS_TO_FINISH_AN_EPOCH:
+            self._keeper.copy_whole()
 
     def _end_if_asked(self) -> None:
-        if self._attempt.stop_requested():
+        interruption = self._attempt.interruption()
+        if interruption == "stop":
             self._attempt.stop(self._keeper)
+            raise _EndedWithinEpoch
+        if interruption == "pause" and self._keeper.loses_nothing:
+            self._attempt.pause(self._keeper)
             raise _EndedWithinEpoch
 
 

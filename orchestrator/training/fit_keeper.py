@@ -9,9 +9,10 @@ from collections.abc import Sequence
 import keras
 
 from orchestrator.training.attempt import Attempt
+from orchestrator.training.callback_state import callback_states, set_callback_states
 from orchestrator.training.checkpoint import describe
 from orchestrator.training.data import Arrays
-from orchestrator.training.packing import Tree, is_tree, pack, unpack
+from orchestrator.training.packing import Tree, pack, unpack
 from orchestrator.training.session import global_randomness, set_global_randomness
 from orchestrator.training.variables import (
     Values,
@@ -25,10 +26,6 @@ from orchestrator.training.variables import (
     values,
 )
 
-GIVEN_BY_FIT = {"params", "_model"}
-SET_WITH_MONITOR = "min_delta"
-"""Keras turns its sign when it first looks at the monitored metric, and would turn a restored one back."""
-
 
 class FitKeeper:
     """Keeps the best epoch's weights in memory and writes checkpoints of the model."""
@@ -38,39 +35,76 @@ class FitKeeper:
     ) -> None:
         self.best_epoch = 0
         self.best_score: float | None = None
-        self.within_epoch = False
-        """The model is no longer as it was after the last epoch, so only the best weights can be saved."""
         self._best_weights: Values = []
+        self._within_epoch = False
+        """The model is no longer as it was after the last epoch."""
+        self._written = attempt.epoch
+        """The last epoch of which there is a whole checkpoint; the one it starts from, to begin with."""
+        self._copy: Tree | None = None
+        """The whole state after the last epoch, while in the next."""
         self._model = model
         self._callbacks = callbacks
         self._inputs = inputs
         self._attempt = attempt
+
+    def begin_epoch(self) -> None:
+        self._within_epoch = True
+
+    def end_epoch(self) -> None:
+        self._within_epoch = False
+        self._copy = None
 
     def note(self, epoch: int, score: float) -> None:
         if self.best_score is None or score > self.best_score:
             self.best_epoch, self.best_score = epoch, score
             self._best_weights = values(self._model.weights)
 
+    def copy_whole(self) -> None:
+        """At the end of an epoch, for a pause within the next."""
+        if self._written == self._attempt.epoch:
+            return
+        self._copy = self._whole()
+        if self.best_epoch == self._attempt.epoch:
+            self._best_weights = self._copy["model"]["weights"]
+
+    @property
+    def loses_nothing(self) -> bool:
+        """Whether a pause within this epoch can save all that was reported."""
+        return self._copy is not None or self._written == self._attempt.epoch
+
     def save(self) -> None:
-        epoch = self.best_epoch if self.within_epoch else self._attempt.epoch
+        """Within an epoch of the best weights alone."""
+        if self._within_epoch:
+            self._write(self.best_epoch, None)
+        else:
+            self.save_to_go_on()
+
+    def save_to_go_on(self) -> None:
+        if self._written == self._attempt.epoch:
+            return
+        self._write(self._attempt.epoch, self._copy if self._within_epoch else self._whole())
+        self._written = self._attempt.epoch
+
+    def _write(self, epoch: int, whole: Tree | None) -> None:
         state = {
             "epoch": epoch,
             "best_epoch": self.best_epoch,
             "best_score": self.best_score,
             "inputs": self._inputs,
-            "whole": None if self.within_epoch else self._whole(),
-            "best": None if epoch == self.best_epoch and not self.within_epoch else self._best_weights,
+            "whole": whole,
+            "best": None if whole is not None and epoch == self.best_epoch else self._best_weights,
         }
         content = pack(state)
-        checkpoint = describe(self._attempt.assignment, epoch, self.best_epoch, content, self.within_epoch)
+        checkpoint = describe(self._attempt.assignment, epoch, self.best_epoch, content, best_alone=whole is None)
         self._attempt.link.save(checkpoint, content)
 
     def _whole(self) -> Tree:
+        """Copies throughout."""
         variables = self._model.variables
         return {
             "model": layer_state(self._model),
             "optimizers": {name: optimizer_state(item, variables) for name, item in optimizers(self._model)},
-            "callbacks": _callback_states(self._callbacks),
+            "callbacks": callback_states(self._callbacks),
             "random": global_randomness(),
         }
 
@@ -92,27 +126,5 @@ class FitKeeper:
         variables = self._model.variables
         for name, optimizer in optimizers(self._model):
             set_optimizer_state(optimizer, whole["optimizers"][name], variables)
-        _set_callback_states(self._callbacks, whole["callbacks"])
+        set_callback_states(self._callbacks, whole["callbacks"])
         set_global_randomness(whole["random"])
-
-
-def _callback_states(callbacks: Sequence[keras.callbacks.Callback]) -> list[Tree]:
-    """What they remember: patience used up, best value so far, best weights."""
-    return [{"type": type(callback).__name__, "values": _values(callback)} for callback in callbacks]
-
-
-def _set_callback_states(callbacks: Sequence[keras.callbacks.Callback], states: Sequence[Tree]) -> None:
-    """Only after `on_train_begin`, in which callbacks forget."""
-    given, saved = [type(callback).__name__ for callback in callbacks], [state["type"] for state in states]
-    if given != saved:
-        raise ValueError(
-            f"the checkpoint holds the callbacks {', '.join(saved) or 'none'}, Study(fit=…) gives "
-            f"{', '.join(given) or 'none'}: the same configuration must always have the same callbacks"
-        )
-    for callback, state in zip(callbacks, states, strict=True):
-        vars(callback).update(state["values"])
-
-
-def _values(callback: keras.callbacks.Callback) -> Tree:
-    left_out = GIVEN_BY_FIT | ({SET_WITH_MONITOR} if hasattr(callback, "monitor_op") else set())
-    return {name: value for name, value in vars(callback).items() if name not in left_out and is_tree(value)}

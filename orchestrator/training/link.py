@@ -7,6 +7,15 @@ from orchestrator.assignment import Assignment, Checkpoint
 
 Verdict = Assignment | Literal["pause", "stop"]
 
+Interruption = Literal["pause", "stop"]
+
+FailureKind = Literal["exception", "configuration", "out of memory", "storage"]
+"""What a failure says about trying again.
+
+exception: it may go better another time. configuration: raised before anything was trained, so it never will. out of
+memory: it may, in a fresh worker. storage: a disk or a store refused, which is nobody's mistake.
+"""
+
 
 class Link(Protocol):
     """How the training of one trial talks to whoever asked for it. Nothing but `verdict` waits for an answer."""
@@ -14,8 +23,12 @@ class Link(Protocol):
     def report(self, epoch: int, metrics: dict[str, float], seconds: float) -> None:
         """One epoch is trained and validated."""
 
-    def stop_requested(self) -> bool:
-        """Asked at every batch, so it is cheap. Once true, training ends as after the verdict "stop"."""
+    def interruption(self) -> Interruption | None:
+        """Asked at every batch, so it is cheap. Training then ends as after that verdict, without waiting for it.
+
+        A pause is urgent, as when the node is to be taken away: it saves what was reported, and lets go. A stop may
+        follow it, nothing takes either back.
+        """
 
     def verdict(self) -> Verdict:
         """Wait for what follows `to_epoch`: the next assignment of the same attempt, a pause, or the end."""
@@ -48,6 +61,7 @@ class Failed:
     message: str
     where: str
     traceback: str
+    kind: FailureKind
     bad_study: bool = False
 
 

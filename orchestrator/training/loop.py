@@ -83,7 +83,7 @@ class Context:
     @property
     def should_stop(self) -> bool:
         """For long epochs: once true, leave the epoch without a report, which would be ignored."""
-        self._cut_short = self._attempt.stop_requested()
+        self._cut_short = self._attempt.interruption() is not None
         return self._cut_short
 
     def finish(self) -> Ending:
@@ -92,11 +92,11 @@ class Context:
         if self._mistake is not None:
             raise self._mistake
         left_early = self._epoch is None or self._is_unreported()
-        if attempt.ending is None and left_early and attempt.stop_requested():
-            attempt.stop(self._keeper)
+        if attempt.ending is None and left_early:
+            self._end_if_asked()
         if attempt.epoch == 0 and attempt.ending is None:
             raise self._wrong("train returned without a report: call ctx.report in `for epoch in ctx.epochs:`")
-        attempt.decide(self._keeper, ended_by_itself=True)
+        attempt.decide(self._keeper, ended_by_itself=not self._cut_short)
         assert attempt.ending is not None
         return attempt.ending
 
@@ -115,10 +115,18 @@ class Context:
             return
         if not self._is_unreported():
             self._attempt.decide(self._keeper, ended_by_itself=False)
-        elif self._attempt.stop_requested():
-            self._attempt.stop(self._keeper)
-        else:
+            return
+        self._end_if_asked()
+        if self._attempt.ending is None:
             raise self._wrong(f"epoch {epoch} ended without a report: call ctx.report once in each epoch")
+
+    def _end_if_asked(self) -> None:
+        """Within an epoch: all that was both reported and saved is of epochs before."""
+        match self._attempt.interruption():
+            case "stop":
+                self._attempt.stop(self._keeper)
+            case "pause":
+                self._attempt.pause(self._keeper)
 
     def _is_unreported(self) -> bool:
         return self._epoch is not None and self._attempt.epoch < self._epoch

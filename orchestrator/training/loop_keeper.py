@@ -106,6 +106,8 @@ class LoopKeeper:
         self._attempt.link.save(checkpoint, content)
         self._written = self._whole
 
+    save_to_go_on = save
+
     def _best_model(self, capture: _Capture) -> bytes | None:
         """The best epoch's model as a `.keras` file, written at most once for each best epoch."""
         if self._best_file is None and self._best_weights is not None and capture.model is not None:

@@ -36,6 +36,17 @@ def is_tree(value: object) -> bool:
     return True
 
 
+def copied(tree: Tree) -> Tree:
+    """Nothing that changes in one is seen in the other."""
+    if isinstance(tree, list):
+        return [copied(item) for item in tree]
+    if isinstance(tree, tuple):
+        return tuple(copied(item) for item in tree)
+    if isinstance(tree, dict):
+        return {key: copied(item) for key, item in tree.items()}
+    return tree.copy() if isinstance(tree, np.ndarray) else tree
+
+
 def _structure(value: Any, arrays: dict[str, Any]) -> Any:
     """The tree as JSON: arrays as their names in the file; dicts and tuples marked, so that none is mistaken."""
     if isinstance(value, np.generic):

@@ -7,7 +7,7 @@ from orchestrator.study import Study
 from orchestrator.training.attempt import Attempt
 from orchestrator.training.failures import failed
 from orchestrator.training.fit import train_by_fit
-from orchestrator.training.link import Completed, Ending, Link, Verdict
+from orchestrator.training.link import Completed, Ending, Interruption, Link, Verdict
 from orchestrator.training.loop import train_by_loop
 
 
@@ -26,7 +26,7 @@ def train_trial(study: Study, assignment: Assignment, data: Any, link: Link, che
     try:
         ending = train_by_fit(study, data, attempt) if study.build else train_by_loop(study, data, attempt)
     except (Exception, SystemExit) as error:
-        ending = failed(error)
+        ending = failed(error, attempt.has_trained)
     if guarded.broken is not None:
         raise guarded.broken
     return ending
@@ -42,8 +42,9 @@ class _GuardedLink:
     def report(self, epoch: int, metrics: dict[str, float], seconds: float) -> None:
         self._guarded(self._link.report, epoch, metrics, seconds)
 
-    def stop_requested(self) -> bool:
-        return bool(self._guarded(self._link.stop_requested))
+    def interruption(self) -> Interruption | None:
+        answer: Interruption | None = self._guarded(self._link.interruption)
+        return answer
 
     def verdict(self) -> Verdict:
         answer: Verdict = self._guarded(self._link.verdict)

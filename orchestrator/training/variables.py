@@ -32,6 +32,13 @@ def set_values(variables: Sequence[Any], arrays: Sequence[NDArray[Any]], owner: 
         variable.assign(array)
 
 
+def is_variable(item: Any) -> bool:
+    """Of Keras or TensorFlow, with values that an array of numbers can hold."""
+    return isinstance(item, keras.Variable) or (
+        isinstance(item, tf.Variable) and item.dtype not in (tf.string, tf.resource, tf.variant)
+    )
+
+
 def layer_state(layer: keras.Layer) -> Tree:
     return {"weights": values(layer.weights), "others": values(_beside_weights(layer))}
 
@@ -42,9 +49,19 @@ def set_layer_state(layer: keras.Layer, state: Tree) -> None:
 
 
 def _beside_weights(layer: keras.Layer) -> list[Any]:
-    """What a layer keeps besides weights and metrics: the states of its random generators."""
+    """What a layer keeps besides weights and metrics: the states of its random generators, and TensorFlow's variables
+    and generators in attributes, of which Keras knows nothing."""
     weights = {id(variable) for variable in layer.weights}
-    return [variable for variable in layer.variables if id(variable) not in weights]
+    known = [variable for variable in layer.variables if id(variable) not in weights]
+    unknown: dict[int, Any] = {}
+    for part in layer._flatten_layers():
+        for name, value in vars(part).items():
+            for item in _items(value) if not name.startswith(TENSORFLOWS_OWN) else ():
+                if isinstance(item, tf.random.Generator):
+                    unknown[id(item)] = item.state
+                elif isinstance(item, tf.Variable) and is_variable(item):
+                    unknown[id(item)] = item
+    return [*known, *unknown.values()]
 
 
 def optimizer_state(optimizer: keras.optimizers.Optimizer, variables: Sequence[Any]) -> Tree:

@@ -2,8 +2,8 @@
 
 Three of its methods are called, each in a concurrency group of its own, while one thread does all the training (Keras'
 state belongs to a thread). `run` puts commands in the inbox and returns when they are done, so that Ray's dashboard
-shows each trial's calls by name and length. `stop` overtakes them. `messages` is a generator that lives as long as the
-worker, and through which all that it says travels.
+shows each trial's calls by name and length. `interrupt` overtakes them. `messages` is a generator that lives as long as
+the worker, and through which all that it says travels.
 
 Why a generator (`benchmarks/transport.py`, 8 actors on 2 cores, 4 calls outstanding, medians): 1,450 trials/s against
 1,250 with a long poll and 860 with a mailbox actor; a report is with the driver after 1.0 ms against 1.2 and 2.7, and
@@ -13,11 +13,14 @@ the mailbox's own process costs as much again.
 
 import hashlib
 import os
+import signal
 import sys
 import tempfile
 import threading
+import time
 import traceback
 from collections.abc import Iterator
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -25,10 +28,19 @@ from typing import Any
 import ray
 
 from orchestrator.assignment import Assignment
-from orchestrator.scheduler.events import AnyEvent, TrialCompleted, TrialDiverged, TrialFailed, TrialReleased
+from orchestrator.scheduler.events import (
+    AnyEvent,
+    CheckpointDamaged,
+    TrialCompleted,
+    TrialDiverged,
+    TrialFailed,
+    TrialReleased,
+)
+from orchestrator.storage import open_storage
 from orchestrator.study import Study
-from orchestrator.training.link import Completed, Diverged, Ending, Failed, Released
-from orchestrator.workers.link import LATER, Inbox, Outbox, Store, TrialLink
+from orchestrator.training.link import Completed, Diverged, Ending, Failed, Interruption, Released
+from orchestrator.workers.health import Growth, Watch, end_children
+from orchestrator.workers.link import LATER, Inbox, Outbox, TrialLink
 from orchestrator.workers.messages import (
     Broken,
     Command,
@@ -36,12 +48,15 @@ from orchestrator.workers.messages import (
     Exported,
     PauseTrial,
     Ready,
+    WornOut,
     encode_messages,
 )
 from orchestrator.workers.shipping import Shipped, unship
+from orchestrator.workers.store import Damaged, Store
 
 MOST_CALLS = 64
 """Of `run` at once; the scheduler never queues so many."""
+SECONDS_TO_SAY = 2.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,6 +70,11 @@ class Setup:
     cpus: float
     gpus: float
     checkpoint_every: float
+    storage: str | None = None
+    """Of the run, when it is not the run directory."""
+    deterministic: bool = False
+    memory: int | None = None
+    """Bytes that a worker may use."""
 
 
 class Worker:
@@ -67,9 +87,12 @@ class Worker:
         _stay_in_session_folder()
         run_dir = Path(setup.run_dir)
         sees_run_dir = _proof(run_dir) == setup.proof and os.access(run_dir / "checkpoints", os.W_OK)
-        self._store = Store(run_dir / "checkpoints" if sees_run_dir else None, self._outbox)
+        where = setup.storage or (run_dir if sees_run_dir else None)
+        self._store = Store(open_storage(where).folder("checkpoints") if where is not None else None, self._outbox)
+        self._growth = Growth()
         if sees_run_dir:
             _log_to(run_dir / "logs" / f"worker-{number}.log")
+        Watch(self._end_out_of_memory, setup.memory, setup.cpus).start()
         threading.Thread(target=self._live, name="training", daemon=True).start()
 
     @ray.method(concurrency_group="commands")
@@ -80,9 +103,9 @@ class Worker:
             self._inbox.put(number + place, command)
         self._inbox.wait_done(number + len(commands) - 1)
 
-    @ray.method(concurrency_group="stops")
-    def stop(self, trial: int, attempt: int) -> None:
-        self._inbox.stop(trial, attempt)
+    @ray.method(concurrency_group="interruptions")
+    def interrupt(self, trial: int, attempt: int, how: Interruption) -> None:
+        self._inbox.interrupt(trial, attempt, how)
 
     @ray.method(concurrency_group="messages")
     def messages(self) -> Iterator[bytes]:
@@ -93,18 +116,26 @@ class Worker:
         """The training thread."""
         try:
             study, data = self._prepare()
-            self._outbox.put(Ready(ray.get_runtime_context().get_node_id(), self._store.folder is not None))
+            self._outbox.put(Ready(ray.get_runtime_context().get_node_id(), self._store.storage is not None))
             while True:
                 self._carry_out(self._inbox.next(), study, data)
         except BaseException as error:
-            traceback.print_exc()
+            with suppress(OSError):  # The log's disk may be what is full.
+                traceback.print_exc()
             self._outbox.put(Broken(f"{type(error).__name__}: {error}"))
+
+    def _end_out_of_memory(self, reason: str) -> None:
+        """Before the machine has none left, and Ray or the kernel choose whom to end."""
+        self._outbox.put(Broken(reason, cause="out of memory"))
+        time.sleep(SECONDS_TO_SAY)
+        end_children()
+        os.kill(os.getpid(), signal.SIGKILL)
 
     def _prepare(self) -> tuple[Study, Any]:
         _hide_our_modules()
         from orchestrator.training import devices
 
-        devices.prepare(self._setup.cpus, self._setup.gpus)
+        devices.prepare(self._setup.cpus, self._setup.gpus, deterministic=self._setup.deterministic)
         return unship(self._setup.study), ray.get(self._data[0])
 
     def _carry_out(self, command: Command, study: Study, data: Any) -> None:
@@ -112,23 +143,45 @@ class Worker:
             case Assignment() if command.after_epoch > 0 and command.start is None:
                 pass  # It was to go on in memory, but had ended; that was said.
             case Assignment():
-                link = TrialLink(command, self._inbox, self._outbox, self._store)
-                if link.stop_requested():
-                    ending: Ending = Released()
-                else:
-                    from orchestrator.training.trial import train_trial
-
-                    ending = train_trial(study, command, data, link, checkpoint_every=self._setup.checkpoint_every)
-                self._forget(command)
-                link.say(_event_of(ending, command))
+                self._train(command, study, data)
             case Export():
                 self._outbox.put(self._export(command, study))
             case PauseTrial():
                 pass  # The trial ended, by itself or by a stop, before the pause arrived; that was said.
 
+    def _train(self, assignment: Assignment, study: Study, data: Any) -> None:
+        link = TrialLink(assignment, self._inbox, self._outbox, self._store)
+        if link.interruption() is not None:
+            word: AnyEvent = _event_of(Released(), assignment)
+        elif (problem := self._fetch_start(assignment)) is not None:
+            word = problem
+        else:
+            from orchestrator.training.trial import train_trial
+
+            ending = train_trial(study, assignment, data, link, checkpoint_every=self._setup.checkpoint_every)
+            word = _event_of(ending, assignment)
+        self._forget(assignment)
+        link.say(word)
+        if (reason := self._growth.after_trial()) is not None:
+            self._outbox.put(WornOut(reason))
+
+    def _fetch_start(self, assignment: Assignment) -> AnyEvent | None:
+        """Have the checkpoint that a trial starts from; else what is wrong with it."""
+        if assignment.start is None:
+            return None
+        identity: dict[str, Any] = {"at": LATER, "trial": assignment.trial, "attempt": assignment.attempt}
+        name = assignment.start.name
+        try:
+            self._store.received[name] = self._store.load(assignment.start)
+            return None
+        except Damaged as damaged:
+            return CheckpointDamaged(**identity, name=name, reason=damaged.reason)
+        except OSError as error:
+            return TrialFailed(**identity, error="OSError", message=str(error), where="", traceback="", kind="storage")
+
     def _forget(self, assignment: Assignment) -> None:
         """The trial has ended here: what was kept for it may go."""
-        self._inbox.forget_stop(assignment.trial, assignment.attempt)
+        self._inbox.forget_interruption(assignment.trial, assignment.attempt)
         if assignment.start is not None:
             self._store.received.pop(assignment.start.name, None)
 
@@ -158,6 +211,7 @@ def _event_of(ending: Ending, assignment: Assignment) -> AnyEvent:
                 where=ending.where,
                 traceback=ending.traceback,
                 bad_study=ending.bad_study,
+                kind=ending.kind,
             )
         case Released():
             return TrialReleased(**identity)

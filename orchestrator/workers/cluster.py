@@ -5,21 +5,32 @@ import os
 import socket
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager, suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Any
 
 import psutil
 import ray
 from ray._private import ray_constants
 from ray.job_config import JobConfig
 
-from orchestrator.errors import UserError
+from orchestrator.errors import RunFailed, UserError
+from orchestrator.workers.access import (
+    check_dashboard_host,
+    check_guarded,
+    dashboard_url,
+    guard_token,
+    is_loopback,
+    make_token,
+    opened_line,
+)
 from orchestrator.workers.resources import Node
 
 ROOT = Path(__file__).parents[2]
 """Where the product's packages are."""
 SECONDS_TO_END = 10.0
 SECONDS_TO_ANSWER = 5.0
+QUIET: dict[str, Any] = {"log_to_driver": False, "logging_level": logging.ERROR, "configure_logging": True}
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,10 +42,16 @@ class Cluster:
     """Started by us, for this run."""
     dashboard_url: str | None
     nodes: tuple[Node, ...]
+    session_dir: str | None = None
+    """Of a cluster started by us; by it and the run directory `orphans.py` knows what is left if we are killed."""
+    pids: tuple[int, ...] = ()
+    """Of the processes of a cluster started by us, as they were then."""
 
 
 @contextmanager
-def connect(address: str | None, say: Callable[[str], None], *, study_is_shipped: bool) -> Iterator[Cluster]:
+def connect(
+    address: str | None, say: Callable[[str], None], *, study_is_shipped: bool, dashboard_host: str | None = None
+) -> Iterator[Cluster]:
     """Connected to the cluster at `address` or RAY_ADDRESS, or to one started on this machine for the duration.
 
     A process that is connected already (a notebook, a test) stays so, on its cluster.
@@ -42,22 +59,33 @@ def connect(address: str | None, say: Callable[[str], None], *, study_is_shipped
     Args:
         study_is_shipped: The workers get the study's source from us, and need not look into the driver's folder for it,
             where any file may be called like a library's module.
+        dashboard_host: Where the dashboard of a cluster started here listens: on the loopback address unless given.
 
     Raises:
-        UserError: There is no cluster at the address.
+        UserError: There is no cluster at the address, or the dashboard cannot listen there, or must not.
     """
-    if ray.is_initialized():
-        yield _describe(local=False)
-        return
+    joined = ray.is_initialized()
     address = address or os.environ.get("RAY_ADDRESS")
+    host = check_dashboard_host(dashboard_host, joins=joined or address is not None)
+    if joined:
+        yield _describe()
+        return
     say(f"Joining the Ray cluster at {address} …" if address else "Starting Ray on this machine …")
     environment, many_nodes = dict(os.environ), ray_constants.ENABLE_RAY_CLUSTER
     started: list[int] = []
     try:
-        _init(address, JobConfig(_py_driver_sys_path=_OursAlone([str(ROOT)])) if study_is_shipped else None)
-        if address is None:
-            started = [process.pid for _, process in ray._private.worker._global_node.live_processes()]
-        yield _describe(local=address is None)
+        job_config = JobConfig(_py_driver_sys_path=_OursAlone([str(ROOT)])) if study_is_shipped else None
+        if address is not None:
+            _join(address, job_config)
+            yield _describe()
+        else:
+            started = _start(host, job_config)
+            guard_token(say)
+            check_guarded(host)
+            cluster = _ours(_describe(), host, started)
+            if not is_loopback(host):
+                say(opened_line(cluster.dashboard_url, host))
+            yield cluster
     finally:
         _shut_down(started)
         # Starting a cluster switches token authentication on in this process's environment, for good.
@@ -75,30 +103,34 @@ class _OursAlone(list[str]):
         pass
 
 
-def _init(address: str | None, job_config: JobConfig | None) -> None:
-    quiet = {
-        "log_to_driver": False,
-        "logging_level": logging.ERROR,
-        "configure_logging": True,
-        "job_config": job_config,
-    }
-    if address is None:
-        # On macOS and Windows Ray's servers listen on the loopback address alone; this switches the same on here.
-        os.environ["RAY_ENABLE_WINDOWS_OR_OSX_CLUSTER"] = "0"
-        ray_constants.ENABLE_RAY_CLUSTER = False
-        ray.init(address="local", include_dashboard=True, **quiet)
-        return
+def _start(dashboard_host: str, job_config: JobConfig | None) -> list[int]:
+    """Ray on this machine, with token authentication. Returns the pids of what was started."""
+    # On macOS and Windows Ray's servers listen on the loopback address alone; this switches the same on here.
+    os.environ["RAY_ENABLE_WINDOWS_OR_OSX_CLUSTER"] = "0"
+    ray_constants.ENABLE_RAY_CLUSTER = False
+    make_token()
+    try:
+        ray.init(address="local", include_dashboard=True, dashboard_host=dashboard_host, job_config=job_config, **QUIET)
+    except Exception as error:
+        raise RunFailed(f"Ray cannot be started on this machine: {_first_line(error)}") from error
+    return [process.pid for _, process in ray._private.worker._global_node.live_processes()]
+
+
+def _join(address: str, job_config: JobConfig | None) -> None:
     # Nodes that do not have the product get it from here.
     _check_reachable(address)
     packages = [str(ROOT / "orchestrator"), str(ROOT / "search_spaces")]
     try:
-        ray.init(address=address, runtime_env={"py_modules": packages}, **quiet)
+        ray.init(address=address, runtime_env={"py_modules": packages}, job_config=job_config, **QUIET)
     except Exception as error:
-        first = (str(error).strip().splitlines() or [type(error).__name__])[0]
         raise UserError(
-            f"there is no Ray cluster to join at address '{address}': {first} "
+            f"there is no Ray cluster to join at address '{address}': {_first_line(error)} "
             "(check --address and RAY_ADDRESS; a cluster with token authentication needs RAY_AUTH_MODE=token)"
         ) from error
+
+
+def _first_line(error: Exception) -> str:
+    return (str(error).strip().splitlines() or [type(error).__name__])[0]
 
 
 def _check_reachable(address: str) -> None:
@@ -116,13 +148,19 @@ def _check_reachable(address: str) -> None:
         ) from error
 
 
-def _shut_down(started: list[int]) -> None:
-    """And wait until the processes of a cluster of ours are gone, of which some take a moment."""
-    ours: list[psutil.Process] = []
-    for pid in started:
+def _family(pids: Iterable[int]) -> list[psutil.Process]:
+    """These processes and all that they started."""
+    found: list[psutil.Process] = []
+    for pid in pids:
         with suppress(psutil.NoSuchProcess):
             parent = psutil.Process(pid)
-            ours += [parent, *parent.children(recursive=True)]
+            found += [parent, *parent.children(recursive=True)]
+    return found
+
+
+def _shut_down(started: list[int]) -> None:
+    """And wait until the processes of a cluster of ours are gone, of which some take a moment."""
+    ours = _family(started)
     ray.shutdown()
     _, left = psutil.wait_procs(ours, timeout=SECONDS_TO_END)
     for process in left:
@@ -130,7 +168,7 @@ def _shut_down(started: list[int]) -> None:
             process.kill()
 
 
-def _describe(*, local: bool) -> Cluster:
+def _describe() -> Cluster:
     context = ray.get_runtime_context()
     url = ray._private.worker.get_dashboard_url()
     nodes = tuple(
@@ -144,5 +182,20 @@ def _describe(*, local: bool) -> Cluster:
         if node["Alive"]
     )
     return Cluster(
-        address=context.gcs_address, local=local, dashboard_url=f"http://{url}" if url else None, nodes=nodes
+        address=context.gcs_address, local=False, dashboard_url=f"http://{url}" if url else None, nodes=nodes
+    )
+
+
+def _ours(cluster: Cluster, dashboard_host: str, started: Iterable[int]) -> Cluster:
+    """What is known of a cluster besides by who started it."""
+    url = cluster.dashboard_url
+    if url is not None and not is_loopback(dashboard_host):
+        # Ray tells the address of the node, where such a dashboard does not listen.
+        url = dashboard_url(dashboard_host, url.rpartition(":")[2])
+    return replace(
+        cluster,
+        local=True,
+        dashboard_url=url,
+        session_dir=ray._private.worker._global_node.get_session_dir_path(),
+        pids=tuple(process.pid for process in _family(started)),
     )

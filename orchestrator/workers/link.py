@@ -1,29 +1,28 @@
-"""Between the training thread of a worker and the calls that reach it: the commands, the stops and the messages."""
+"""Between the training thread of a worker and the calls that reach it: commands, interruptions and messages."""
 
-import hashlib
+import os
 import threading
-from pathlib import Path
 from typing import Any
 
 from orchestrator.assignment import Assignment, Checkpoint
-from orchestrator.files import write_whole
-from orchestrator.scheduler.events import AnyEvent, CheckpointSaved, TrialReported
-from orchestrator.training.link import Verdict
-from orchestrator.workers.messages import AnyMessage, Command, PauseTrial, Said, Stored
+from orchestrator.scheduler.events import AnyEvent, CheckpointDelayed, CheckpointSaved, TrialReported
+from orchestrator.training.link import Interruption, Verdict
+from orchestrator.workers.messages import AnyMessage, Command, PauseTrial, Said
+from orchestrator.workers.store import Store
 
 LATER = 0.0
 """In place of an event's `at`, which the backend sets when it arrives: the backend owns time."""
 
 
 class Inbox:
-    """Commands in the order they were sent, whatever order they arrive in, and stops, which overtake them."""
+    """Commands in the order they were sent, whatever order they arrive in, and interruptions, which overtake them."""
 
     def __init__(self) -> None:
         self._changed = threading.Condition()
         self._commands: dict[int, Command] = {}
         self._next = 0
         self._done = 0
-        self._stopped: set[tuple[int, int]] = set()
+        self._interrupted: dict[tuple[int, int], Interruption] = {}
 
     def put(self, number: int, command: Command) -> None:
         with self._changed:
@@ -35,17 +34,18 @@ class Inbox:
         with self._changed:
             self._changed.wait_for(lambda: self._done > number)
 
-    def stop(self, trial: int, attempt: int) -> None:
+    def interrupt(self, trial: int, attempt: int, how: Interruption) -> None:
+        """A stop may follow a pause."""
         with self._changed:
-            self._stopped.add((trial, attempt))
+            self._interrupted[trial, attempt] = how
             self._changed.notify_all()
 
-    def is_stopped(self, trial: int, attempt: int) -> bool:
-        return (trial, attempt) in self._stopped
+    def interruption(self, trial: int, attempt: int) -> Interruption | None:
+        return self._interrupted.get((trial, attempt))
 
-    def forget_stop(self, trial: int, attempt: int) -> None:
+    def forget_interruption(self, trial: int, attempt: int) -> None:
         with self._changed:
-            self._stopped.discard((trial, attempt))
+            self._interrupted.pop((trial, attempt), None)
 
     def next(self) -> Command:
         """Wait for the next command; the one before it is done."""
@@ -59,8 +59,8 @@ class Inbox:
         with self._changed:
             self._finish()
             while True:
-                if (trial, attempt) in self._stopped:
-                    return "stop"
+                if (how := self._interrupted.get((trial, attempt))) is not None:
+                    return how
                 match self._commands.get(self._next):
                     case Assignment() as following if (following.trial, following.attempt) == (trial, attempt):
                         self._take()
@@ -85,8 +85,11 @@ class Outbox:
     def __init__(self) -> None:
         self._changed = threading.Condition()
         self._messages: list[AnyMessage] = []
+        self._process = os.getpid()
 
     def put(self, message: AnyMessage) -> None:
+        if os.getpid() != self._process:
+            os._exit(1)  # Forked by the user's code: a copy of the worker, which must not go on as if it were one.
         with self._changed:
             self._messages.append(message)
             self._changed.notify()
@@ -97,32 +100,6 @@ class Outbox:
             self._changed.wait_for(lambda: self._messages)
             messages, self._messages = self._messages, []
             return messages
-
-
-class Store:
-    """Checkpoint files: in the run directory where this worker sees it, else by way of the driver."""
-
-    def __init__(self, folder: Path | None, outbox: Outbox) -> None:
-        self.folder = folder
-        self.received: dict[str, bytes] = {}
-        """Files that the driver sent along with a command."""
-        self._outbox = outbox
-
-    def save(self, name: str, content: bytes) -> None:
-        if self.folder is None:
-            self._outbox.put(Stored(name, content))
-        else:
-            write_whole(self.folder / name, content)
-
-    def load(self, checkpoint: Checkpoint) -> bytes:
-        content = self.received.pop(checkpoint.name, None)
-        if content is None:
-            if self.folder is None:
-                raise OSError(f"checkpoint {checkpoint.name} was not sent to this worker")
-            content = (self.folder / checkpoint.name).read_bytes()
-        if hashlib.sha256(content).hexdigest() != checkpoint.sha256:
-            raise OSError(f"checkpoint {checkpoint.name} is damaged: its hash is not the one in the journal")
-        return content
 
 
 class TrialLink:
@@ -142,15 +119,23 @@ class TrialLink:
         identity: dict[str, Any] = {"at": LATER, "trial": self._trial, "attempt": self._attempt}
         self.say(TrialReported(**identity, epoch=epoch, metrics=metrics, seconds=seconds))
 
-    def stop_requested(self) -> bool:
-        return self._inbox.is_stopped(self._trial, self._attempt)
+    def interruption(self) -> Interruption | None:
+        return self._inbox.interruption(self._trial, self._attempt)
 
     def verdict(self) -> Verdict:
         return self._inbox.next_of(self._trial, self._attempt)
 
     def save(self, checkpoint: Checkpoint, content: bytes) -> None:
-        self._store.save(checkpoint.name, content)
-        self.say(CheckpointSaved(at=LATER, trial=self._trial, attempt=self._attempt, checkpoint=checkpoint))
+        """A refusal delays the trial, unless it is to be stopped."""
+        saved = self._store.save(checkpoint.name, content, delayed=self._delayed, abandoned=self._is_stopped)
+        if saved:
+            self.say(CheckpointSaved(at=LATER, trial=self._trial, attempt=self._attempt, checkpoint=checkpoint))
 
     def load(self, checkpoint: Checkpoint) -> bytes:
         return self._store.load(checkpoint)
+
+    def _delayed(self, reason: str) -> None:
+        self.say(CheckpointDelayed(at=LATER, trial=self._trial, attempt=self._attempt, reason=reason))
+
+    def _is_stopped(self) -> bool:
+        return self.interruption() == "stop"

@@ -3,7 +3,7 @@
 import msgspec
 
 from orchestrator.assignment import Assignment, Checkpoint, Configuration
-from orchestrator.scheduler.events import AnyEvent
+from orchestrator.scheduler.events import AnyEvent, LossCause
 
 
 class Message(msgspec.Struct, frozen=True, tag=True):
@@ -11,14 +11,21 @@ class Message(msgspec.Struct, frozen=True, tag=True):
 
 
 class Ready(Message, frozen=True):
-    """The worker has imported what it needs. `sees_run_dir`: it reads and writes checkpoints there itself."""
+    """The worker has imported what it needs. `reaches_storage`: it reads and writes checkpoints itself."""
 
     node: str
-    sees_run_dir: bool
+    reaches_storage: bool
 
 
 class Broken(Message, frozen=True):
     """The worker cannot work, and ends."""
+
+    reason: str
+    cause: LossCause = "died"
+
+
+class WornOut(Message, frozen=True):
+    """The worker should be replaced."""
 
     reason: str
 
@@ -30,7 +37,7 @@ class Said(Message, frozen=True):
 
 
 class Stored(Message, frozen=True):
-    """A checkpoint's file, from a worker that does not see the run directory."""
+    """A checkpoint's file, from a worker that does not reach where it belongs."""
 
     name: str
     content: bytes
@@ -43,7 +50,7 @@ class Exported(Message, frozen=True):
     problem: str
 
 
-AnyMessage = Ready | Broken | Said | Stored | Exported
+AnyMessage = Ready | Broken | WornOut | Said | Stored | Exported
 
 
 class PauseTrial(msgspec.Struct, frozen=True, tag=True):

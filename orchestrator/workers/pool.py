@@ -5,12 +5,14 @@ from dataclasses import dataclass, field
 from typing import Any
 
 import ray
-from ray.exceptions import RayActorError, RayError
+from ray.exceptions import NodeDiedError, OutOfMemoryError, RayActorError, RayError
 
+from orchestrator.scheduler.events import LossCause
+from orchestrator.training.link import Interruption
 from orchestrator.workers.actor import MOST_CALLS, Setup, Worker
 from orchestrator.workers.messages import AnyMessage, Broken, Command, Ready, decode_messages
 
-CONCURRENCY = {"commands": MOST_CALLS, "stops": 1, "messages": 1}
+CONCURRENCY = {"commands": MOST_CALLS, "interruptions": 1, "messages": 1}
 
 
 @dataclass(frozen=True, slots=True)
@@ -18,6 +20,7 @@ class Lost:
     """The worker's process is gone; another one takes its place."""
 
     reason: str
+    cause: LossCause = "died"
 
 
 @dataclass
@@ -38,6 +41,8 @@ class Pool:
     size: int
     members: dict[int, Member] = field(default_factory=dict)
     started: int = 0
+    _dismissed: list[tuple[int, Lost]] = field(default_factory=list)
+    """What there is to say of it, at the next poll."""
 
     def start(self) -> None:
         for _ in range(self.size):
@@ -49,17 +54,24 @@ class Pool:
             member.actor.run.options(name=title).remote(member.commands_sent, list(commands), files)
             member.commands_sent += len(commands)
 
-    def stop(self, worker: int, trial: int, attempt: int) -> None:
+    def interrupt(self, worker: int, trial: int, attempt: int, how: Interruption) -> None:
         if (member := self.members.get(worker)) is not None:
-            member.actor.stop.remote(trial, attempt)
+            member.actor.interrupt.remote(trial, attempt, how)
+
+    def dismiss(self, worker: int, reason: str) -> None:
+        """End the process of a worker, whatever it is doing, and of all that it started."""
+        if worker in self.members:
+            self._dismissed.append((worker, self._lose(worker, reason, "dismissed")))
 
     def poll(self, timeout: float) -> list[tuple[int, AnyMessage | Lost]]:
         """What workers have said, in each one's order; waits up to `timeout` seconds for something."""
         waiting = {member.messages: number for number, member in self.members.items()}
-        ready, _ = ray.wait(list(waiting), num_returns=1, timeout=max(timeout, 0.0), fetch_local=False)
+        dismissed, self._dismissed = self._dismissed, []
+        timeout = 0.0 if dismissed else max(timeout, 0.0)
+        ready, _ = ray.wait(list(waiting), num_returns=1, timeout=timeout, fetch_local=False)
         if ready and len(waiting) > 1:
             ready, _ = ray.wait(list(waiting), num_returns=len(waiting), timeout=0, fetch_local=False)
-        said: list[tuple[int, AnyMessage | Lost]] = []
+        said: list[tuple[int, AnyMessage | Lost]] = [*dismissed]
         for generator in ready:
             said += [(waiting[generator], message) for message in self._listen(waiting[generator], generator)]
         return said
@@ -74,20 +86,20 @@ class Pool:
         try:
             messages = decode_messages(ray.get(next(generator)))
         except (RayError, StopIteration) as error:
-            return [self._lose(number, _reason(error))]
+            return [self._lose(number, *_reason(error))]
         heard: list[AnyMessage | Lost] = []
         for message in messages:
             if isinstance(message, Broken):
-                return [*heard, self._lose(number, message.reason)]
+                return [*heard, self._lose(number, message.reason, message.cause)]
             if isinstance(message, Ready):
                 self.members[number].ready = message
             heard.append(message)
         return heard
 
-    def _lose(self, number: int, reason: str) -> Lost:
+    def _lose(self, number: int, reason: str, cause: LossCause) -> Lost:
         ray.kill(self.members.pop(number).actor)
         self._start_one()
-        return Lost(reason)
+        return Lost(reason, cause)
 
     def _start_one(self) -> None:
         number = self.started
@@ -109,11 +121,15 @@ class Pool:
         self.members[number] = Member(actor, messages)
 
 
-def _reason(error: Exception) -> str:
+def _reason(error: Exception) -> tuple[str, LossCause]:
     """Why a worker is gone, on one line."""
     if isinstance(error, RayActorError) and error.preempted:
-        return "its node was preempted"
+        return "its node was preempted", "preempted"
     lines = [line.strip() for line in str(error).splitlines() if line.strip()]
-    return next(
-        (line for line in lines if "died" in line or "exit" in line), lines[0] if lines else "its process ended"
-    )
+    told = next((line for line in lines if "died" in line or "exit" in line), "") or next(iter(lines), "")
+    text = " ".join(lines)
+    if isinstance(error, OutOfMemoryError) or "OutOfMemory" in text or "low on memory" in text:
+        return "out of memory: Ray ended it because the memory of its node was nearly used up", "out of memory"
+    if isinstance(error, NodeDiedError) or "node has died" in text or "node died" in text:
+        return "its node died", "node died"
+    return told or "its process ended", "died"

@@ -111,12 +111,13 @@ def test_json_tells_a_trial_that_ended_with_its_worker():
 
 def test_json_tells_the_end_of_a_trial_once():
     shown = Shown(EventsDisplay)
-    brain = begun("none", workers=1, trials=2, epochs=3)
-    shown.display.open(SimulatedRun(Settings(trials=2, epochs=3)).about(), brain.state)
-    for event in (reported(0, 1, 0.5), stop_requested(), reported(0, 2, 0.6), released(0)):
+    brain = begun("median", workers=6, trials=9, epochs=9)
+    shown.display.open(SimulatedRun(Settings(trials=9, epochs=9)).about(), brain.state)
+    brain.tell(reported(trial, 1, 0.5) for trial in range(5))
+    for event in (reported(5, 1, 0.1), reported(5, 2, 0.2), released(5)):
         shown.display.watch([event, *brain.tell(event)])
     (event,) = of(shown.events, "trial_ended")
-    assert (event["trial"], event["status"]) == (0, "stopped")
+    assert (event["trial"], event["status"]) == (5, "stopped")
 
 
 @pytest.mark.parametrize("size", [(100, 30), (80, 24), (80, 12), (60, 9), (40, 6), (20, 3)])

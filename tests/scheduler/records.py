@@ -2,7 +2,7 @@
 
 from orchestrator.assignment import Assignment
 from orchestrator.objective import Objective
-from orchestrator.scheduler.instructions import Pause, Record, Stop, Train
+from orchestrator.scheduler.instructions import Pause, Record, Stop, Suspend, SuspendCause, Train
 from orchestrator.scheduler.state import State
 from orchestrator.scheduler.validation import validate
 from tests.scheduler.support import checkpoint, joined, reported, started
@@ -37,6 +37,10 @@ def pause(trial: int, attempt: int = 1, worker: int = 0) -> Pause:
 
 def stop(trial: int, attempt: int = 1, worker: int | None = 0) -> Stop:
     return Stop(worker=worker, trial=trial, attempt=attempt, reason="to end")
+
+
+def suspend(trial: int, attempt: int = 1, worker: int = 0, cause: SuspendCause = "ending") -> Suspend:
+    return Suspend(worker=worker, trial=trial, attempt=attempt, reason="to go on later", cause=cause)
 
 
 def folded(*records: Record, direction: str = "max") -> State:

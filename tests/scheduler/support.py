@@ -14,9 +14,15 @@ from orchestrator.assignment import Checkpoint
 from orchestrator.objective import Objective
 from orchestrator.samplers import Exhausted, Sampler
 from orchestrator.scheduler.events import (
+    CheckpointDamaged,
+    CheckpointDelayed,
     CheckpointSaved,
     ConfigurationProposed,
     Event,
+    FailureKind,
+    LossCause,
+    NodeDraining,
+    RunResumed,
     RunStarted,
     SamplerExhausted,
     StopRequested,
@@ -28,22 +34,28 @@ from orchestrator.scheduler.events import (
     TrialReported,
     WorkerJoined,
     WorkerLost,
+    WorkerWornOut,
 )
 from orchestrator.scheduler.instructions import (
     Discard,
+    Dismiss,
     EndRun,
     Finish,
+    GiveUp,
     Instruction,
     Pause,
     Propose,
     Record,
     Stop,
     StopSampling,
+    Suspend,
     Train,
     WakeAt,
 )
 from orchestrator.scheduler.limits import Limits
+from orchestrator.scheduler.retention import Retention
 from orchestrator.scheduler.scheduler import Scheduler
+from orchestrator.scheduler.tolerance import Tolerance
 from orchestrator.scheduler.validation import validate
 from orchestrator.stoppers import make_stopper
 from search_spaces import Int, Space
@@ -55,12 +67,24 @@ def started() -> RunStarted:
     return RunStarted(at=0.0)
 
 
-def joined(worker: int, at: float = 0.0) -> WorkerJoined:
-    return WorkerJoined(at=at, worker=worker, node="a")
+def resumed(at: float = 0.0, **settings: Any) -> RunResumed:
+    return RunResumed(at=at, settings=settings)
 
 
-def lost(worker: int, at: float = 0.0) -> WorkerLost:
-    return WorkerLost(at=at, worker=worker, reason="its node died")
+def joined(worker: int, at: float = 0.0, node: str = "a") -> WorkerJoined:
+    return WorkerJoined(at=at, worker=worker, node=node)
+
+
+def lost(worker: int, at: float = 0.0, cause: LossCause = "died") -> WorkerLost:
+    return WorkerLost(at=at, worker=worker, reason="its node died", cause=cause)
+
+
+def worn_out(worker: int, at: float = 0.0) -> WorkerWornOut:
+    return WorkerWornOut(at=at, worker=worker, reason="its memory grew")
+
+
+def draining(node: str, at: float = 0.0) -> NodeDraining:
+    return NodeDraining(at=at, node=node, reason="it is preempted")
 
 
 def reported(
@@ -80,6 +104,15 @@ def saved(trial: int, epoch: int, best: int | None = None, attempt: int = 1, at:
     return CheckpointSaved(at=at, trial=trial, attempt=attempt, checkpoint=checkpoint(trial, epoch, best, attempt))
 
 
+def delayed(trial: int, attempt: int = 1, at: float = 0.0) -> CheckpointDelayed:
+    return CheckpointDelayed(at=at, trial=trial, attempt=attempt, reason="the disk is full")
+
+
+def damaged(trial: int, epoch: int, attempt: int = 1, saved_by: int = 1, at: float = 0.0) -> CheckpointDamaged:
+    name = checkpoint(trial, epoch, attempt=saved_by).name
+    return CheckpointDamaged(at=at, trial=trial, attempt=attempt, name=name, reason="its hash is wrong")
+
+
 def released(trial: int, attempt: int = 1, at: float = 0.0) -> TrialReleased:
     return TrialReleased(at=at, trial=trial, attempt=attempt)
 
@@ -92,7 +125,14 @@ def diverged(trial: int, epoch: int = 1, attempt: int = 1, at: float = 0.0) -> T
     return TrialDiverged(at=at, trial=trial, attempt=attempt, epoch=epoch, reason="loss became nan")
 
 
-def failed(trial: int, attempt: int = 1, where: str = "", bad_study: bool = False, at: float = 0.0) -> TrialFailed:
+def failed(
+    trial: int,
+    attempt: int = 1,
+    where: str = "",
+    bad_study: bool = False,
+    at: float = 0.0,
+    kind: FailureKind = "unknown",
+) -> TrialFailed:
     return TrialFailed(
         at=at,
         trial=trial,
@@ -102,6 +142,7 @@ def failed(trial: int, attempt: int = 1, where: str = "", bad_study: bool = Fals
         where=where or f"study.py:{trial}",
         traceback="Traceback …",
         bad_study=bad_study,
+        kind=kind,
     )
 
 
@@ -159,6 +200,18 @@ def stop(trial: int, **fields: Any) -> Some:
     return Some(Stop, trial=trial, **fields)
 
 
+def suspend(trial: int, **fields: Any) -> Some:
+    return Some(Suspend, trial=trial, **fields)
+
+
+def dismiss(worker: int, **fields: Any) -> Some:
+    return Some(Dismiss, worker=worker, **fields)
+
+
+def give_up(trial: int, **fields: Any) -> Some:
+    return Some(GiveUp, trial=trial, **fields)
+
+
 def propose(number: int) -> Propose:
     return Propose(number=number)
 
@@ -175,8 +228,8 @@ def stop_sampling(**fields: Any) -> Some:
     return Some(StopSampling, **fields)
 
 
-def discard(trial: int, epoch: int, attempt: int = 1) -> Discard:
-    return Discard(checkpoint=checkpoint(trial, epoch, attempt=attempt))
+def discard(trial: int, epoch: int, attempt: int = 1, best: int | None = None) -> Discard:
+    return Discard(checkpoint=checkpoint(trial, epoch, best, attempt))
 
 
 def wake_at(time: float) -> WakeAt:
@@ -241,6 +294,12 @@ class Brain(Scheduler):
         adapts: int | None = None,
         seed: int = 0,
         checked: bool = True,
+        keep: int = 1,
+        checkpoint_bytes: int | None = None,
+        retries: int = 2,
+        trial_timeout: float | None = None,
+        stall_timeout: Any = None,
+        queues: bool = True,
         **limits: Any,
     ) -> None:
         self.checked = checked
@@ -252,6 +311,9 @@ class Brain(Scheduler):
             Limits(trials=trials, **limits),
             max_epochs=epochs,
             seed=seed,
+            tolerance=Tolerance(retries, trial_timeout, stall_timeout),
+            retention=Retention(keep, checkpoint_bytes),
+            queues=queues,
         )
 
     def tell(self, *events: Event | Iterable[Event]) -> list[Instruction]:

@@ -286,5 +286,5 @@ def test_a_time_limit_is_asked_for_once() -> None:
 
 def test_a_superseded_checkpoint_is_discarded_at_once() -> None:
     brain = begun("none")
-    brain.tell(reported(0, 1, 0.5), saved(0, 1), reported(0, 2, 0.5))
-    assert brain.tell(saved(0, 2, best=1)) == [discard(0, 1)]
+    brain.tell(reported(0, 1, 0.5), saved(0, 1), reported(0, 2, 0.5), saved(0, 2), reported(0, 3, 0.5))
+    assert brain.tell(saved(0, 3, best=1)) == [discard(0, 1)]

@@ -77,11 +77,14 @@ def test_a_trial_without_a_score_keeps_nothing(end: object) -> None:
     assert brain.tell(end)[0] == discard(0, 1)
 
 
-def test_a_newer_checkpoint_replaces_the_one_before() -> None:
+def test_a_live_trial_keeps_its_last_two() -> None:
     brain = begun("none")
     brain.tell(reported(0, 1, 0.5), saved(0, 1), reported(0, 2, 0.5))
-    assert brain.tell(saved(0, 2, best=1)) == [discard(0, 1)]
+    assert brain.tell(saved(0, 2, best=1)) == [], "the one before stays, should the last turn out damaged"
     assert brain.tell(reported(0, 3, 0.5)) == []
+    assert brain.tell(saved(0, 3, best=1)) == [discard(0, 1)]
+    decided = brain.tell(reported(0, 4, 0.5, at=60.0), saved(0, 4, at=60.0), completed(0, at=60.0))
+    assert decided == [discard(0, 3, best=1), train(1)], "an ended one keeps its last"
 
 
 def test_but_not_where_it_has_the_same_name() -> None:
@@ -100,18 +103,28 @@ def test_what_a_running_trial_was_started_from_is_kept_while_it_may_be_lost() ->
     brain.tell(reported(0, 2, 0.6), lost(0))
     assert brain.tell(joined(1)) == [train(0, attempt=2, start=checkpoint(0, 1))]
     brain.tell(reported(0, 2, 0.6, attempt=2), reported(0, 3, 0.6, attempt=2))
-    assert brain.tell(saved(0, 3, attempt=2)) == [discard(0, 1)]
+    assert brain.tell(saved(0, 3, attempt=2)) == [], "and as the one before the last"
+    assert brain.state.trials[0].previous == checkpoint(0, 1)
 
 
 def test_all_paused_checkpoints_are_discarded_at_the_end_but_the_best() -> None:
+    brain = begun(workers=1, trials=3, epochs=3)
+    for trial, value in enumerate((0.2, 0.9, 0.3)):
+        brain.tell(reported(trial, 1, value), paused_and_saved(trial, 1))
+    decided = brain.tell(reported(1, 3, 0.1), saved(1, 3, best=1), completed(1))
+    discarded = [step for step in decided if isinstance(step, Discard)]
+    assert discarded == [discard(1, 1), discard(0, 1), discard(2, 1)]
+    assert brain.state.best is brain.state.trials[1]
+
+
+def test_a_run_that_ends_early_discards_nothing() -> None:
     brain = begun(workers=1, trials=4, epochs=9)
     for trial, value in enumerate((0.2, 0.9, 0.3)):
         brain.tell(reported(trial, 1, value), paused_and_saved(trial, 1))
     brain.tell(reported(1, 3, 0.1), saved(1, 3, best=1), released(1))
-    decided = brain.tell(stop_requested())
-    assert [step for step in decided if isinstance(step, Discard)] == [discard(0, 1), discard(2, 1)]
-    assert brain.state.best is brain.state.trials[1]
-    assert brain.tell(released(3))[-1].outcome == "interrupted"
+    decided = brain.tell(stop_requested()) + brain.tell(saved(3, 1), released(3))
+    assert decided[-1].outcome == "interrupted"
+    assert not [step for step in decided if isinstance(step, Discard)]
 
 
 def test_the_best_epoch_may_be_in_an_older_checkpoint_than_the_last_epoch() -> None:

@@ -123,9 +123,14 @@ def test_losses_while_paused_or_queued_are_not_held_against_a_trial() -> None:
     assert (state.trials[0].losses, state.trials[0].status) == (0, "paused")
 
 
-def test_a_later_checkpoint_supersedes_the_one_before() -> None:
+def test_a_later_checkpoint_supersedes_all_but_the_one_before() -> None:
     state = folded(*BEGUN, saved(0, 1), reported(0, 2, 0.7), saved(0, 2))
-    assert state.trials[0].checkpoint == checkpoint(0, 2) and list(state.superseded) == [checkpoint(0, 1).name]
+    trial = state.trials[0]
+    assert (trial.checkpoint, trial.previous) == (checkpoint(0, 2), checkpoint(0, 1)) and not state.superseded
+    state.apply(saved(0, 3))
+    validate(state)
+    assert (trial.checkpoint, trial.previous) == (checkpoint(0, 3), checkpoint(0, 2))
+    assert list(state.superseded) == [checkpoint(0, 1).name]
 
 
 def test_a_checkpoint_saved_again_under_its_name_supersedes_nothing() -> None:
@@ -136,28 +141,28 @@ def test_a_checkpoint_saved_again_under_its_name_supersedes_nothing() -> None:
 def test_a_checkpoint_is_there_until_it_is_discarded() -> None:
     """Which one that is, is decided by the scheduler: the fold forgets what the journal says, and nothing else."""
     state = folded(*BEGUN, saved(0, 1), completed(0))
-    assert state.best_saved is state.trials[0] and state.safe_score == 0.5
+    assert state.best_saved(1) == [state.trials[0]] and state.trials[0].safe_score == 0.5
     state.apply(Discard(checkpoint=checkpoint(0, 1)))
     validate(state)
-    assert state.trials[0].checkpoint is None and state.best_saved is None and state.safe_score is None
+    assert state.trials[0].checkpoint is None and state.best_saved(1) == [] and state.trials[0].safe_score is None
 
 
 def test_the_checkpoint_of_a_failed_trial_is_nobodys_best() -> None:
     for end in (failed(0), diverged(0)):
         state = folded(*BEGUN, saved(0, 1), end)
-        assert list(state.ended_saved) == [0] and state.best_saved is None
+        assert list(state.ended_saved) == [0] and state.best_saved(1) == []
 
 
 def test_only_what_has_ended_is_safe() -> None:
     two = (started(), joined(0), joined(1), train(0), train(1, worker=1))
     state = folded(*two, reported(0, 1, 0.5), saved(0, 1), completed(0), reported(1, 1, 0.6), saved(1, 1))
-    assert state.best_saved is state.trials[0], "trial 1 may still diverge"
+    assert state.best_saved(2) == [state.trials[0]], "trial 1 may still diverge"
     state.apply(completed(1))
     validate(state)
-    assert state.best_saved is state.trials[1]
+    assert state.best_saved(1) == [state.trials[1]] and state.best_saved(2) == [state.trials[1], state.trials[0]]
 
 
 def test_of_two_that_are_equal_the_first_row_is_the_best_saved() -> None:
     two = (started(), joined(0), joined(1), train(0), train(1, worker=1))
     state = folded(*two, reported(1, 1, 0.5), saved(1, 1), completed(1), reported(0, 1, 0.5), saved(0, 1), completed(0))
-    assert state.best_saved is state.best is state.trials[0]
+    assert state.best_saved(1) == [state.best] == [state.trials[0]]

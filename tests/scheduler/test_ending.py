@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 
-from orchestrator.scheduler.instructions import Stop
+from orchestrator.scheduler.instructions import Stop, Suspend
 from tests.scheduler.support import (
     Brain,
     begun,
@@ -24,6 +24,7 @@ from tests.scheduler.support import (
     started,
     stop,
     stop_requested,
+    suspend,
     time_reached,
     train,
     wake_at,
@@ -52,22 +53,21 @@ def test_a_failed_trial_among_others_does_no_harm() -> None:
 # The user, and time.
 
 
-def test_a_requested_stop_ends_every_trial_and_waits_for_the_workers() -> None:
+def test_a_requested_stop_suspends_every_trial_that_is_held_and_waits_for_the_workers() -> None:
     brain = begun(workers=2, trials=9)
     brain.tell(reported(0, 1, 0.5, at=1.0), saved(0, 1, at=1.0), released(0, at=1.0))
     brain.tell(reported(1, 1, 0.5, at=1.0))
     assert brain.tell(stop_requested(at=2.0)) == [
         end_run("interrupted", reason="interrupted by Ctrl-C"),
-        stop(2, worker=0, reason="interrupted by Ctrl-C (was running)"),
-        stop(3, worker=1, reason="interrupted by Ctrl-C (was running)"),
-        stop(0, worker=None, reason="interrupted by Ctrl-C (was paused)"),
-        stop(1, worker=1, reason="interrupted by Ctrl-C (was paused)"),
+        suspend(2, worker=0, reason="interrupted by Ctrl-C (was running)"),
+        suspend(3, worker=1, reason="interrupted by Ctrl-C (was running)"),
         wake_at(22.0),
     ]
     assert brain.tell(reported(2, 1, 0.9, at=2.1), saved(2, 1, at=2.1), saved(1, 1, at=2.1))[-1:] != [finish("done")]
     assert brain.tell(released(2, at=2.1), released(1, at=2.2)) == []
     assert brain.tell(released(3, at=2.3)) == [finish("interrupted", reason="interrupted by Ctrl-C")]
     assert brain.state.best is brain.state.trials[2] and brain.state.trials[2].checkpoint == checkpoint(2, 1)
+    assert [brain.status(trial) for trial in range(4)] == ["paused", "paused", "waiting", "waiting"]
 
 
 def test_a_stop_before_any_worker_joined() -> None:
@@ -104,7 +104,7 @@ def test_the_time_limit_ends_a_run_that_is_done() -> None:
     assert brain.tell(reported(0, 1, 0.5, at=59.9)) == []
     assert brain.tell(time_reached(60.0)) == [
         end_run("done", reason="time limit reached: 60 s"),
-        stop(0, worker=0, reason="time limit reached: 60 s (was running)"),
+        suspend(0, worker=0, reason="time limit reached: 60 s (was running)"),
         wake_at(80.0),
     ]
     assert brain.tell(reported(0, 2, 0.6, at=60.1), released(0, at=60.1)) == [
@@ -148,8 +148,8 @@ def test_the_target_is_in_the_metric_as_reported(direction: str, target: float, 
     reason = f"target reached: val {reached:g} in trial 1, epoch 1"
     assert brain.tell(reported(1, 1, reached)) == [
         end_run("done", reason=reason),
-        stop(0, worker=0, reason=f"{reason} (was running)"),
-        stop(1, worker=1),
+        suspend(0, worker=0, reason=f"{reason} (was running)"),
+        suspend(1, worker=1),
         wake_at(20.0),
     ]
     assert brain.tell(saved(1, 1), released(1), released(0)) == [finish("done", reason=reason)]
@@ -180,7 +180,7 @@ def test_the_same_exception_in_each_of_the_first_three_trials_ends_the_run() -> 
     decided = fail_first_three(("study.py:7", "study.py:7", "study.py:7"))
     reason = "the first 3 trials failed alike: ValueError: no luck in trial 0"
     assert decided[0] == end_run("failed", reason=reason)
-    assert [type(step) for step in decided[1:3]] == [Stop, Stop]
+    assert [type(step) for step in decided[1:3]] == [Suspend, Suspend]
 
 
 def test_exceptions_of_different_lines_do_not() -> None:
@@ -191,8 +191,8 @@ def test_nor_does_it_in_two_of_the_first_three() -> None:
     brain = begun("none", workers=4)
     brain.tell(reported(1, 9, 0.5), completed(1, at=9.0))
     for trial in (0, 2):
-        brain.tell(failed(trial, where="study.py:7"))
-    assert brain.tell(failed(3, where="study.py:7")) == [train(7)]
+        brain.tell(failed(trial, where="study.py:7", at=9.0))
+    assert brain.tell(failed(3, where="study.py:7", at=9.0)) == [train(7)]
 
 
 def test_nor_in_three_later_ones() -> None:
@@ -207,7 +207,7 @@ def test_a_mistake_that_every_trial_would_share_ends_the_run_at_once() -> None:
     brain = begun("none", workers=2)
     assert brain.tell(failed(1, bad_study=True)) == [
         end_run("failed", reason="no luck in trial 1"),
-        stop(0, worker=0),
+        suspend(0, worker=0),
         wake_at(20.0),
     ]
     assert brain.tell(released(0)) == [finish("failed", reason="no luck in trial 1")]

@@ -13,12 +13,13 @@ from hypothesis import strategies as st
 from orchestrator.draws import training_seed
 from orchestrator.driver import drive
 from orchestrator.journal import FORMAT, Header, Journal, read_journal
-from orchestrator.scheduler.events import CheckpointSaved, Event, TrialReported
-from orchestrator.scheduler.instructions import Discard, Instruction, Pause, Record, Stop, Train
+from orchestrator.scheduler.events import CheckpointSaved, Event, RunResumed, TrialReported
+from orchestrator.scheduler.instructions import Discard, Instruction, Pause, Record, Stop, Suspend, Train
 from orchestrator.scheduler.state import State
+from orchestrator.scheduler.trial import Status
 from orchestrator.stoppers import STOPPERS
 from tests.scheduler.support import Brain, dump
-from tests.scheduler.world import Nature, World
+from tests.scheduler.world import DriverDied, Nature, World
 
 rates = st.sampled_from([0.0, 0.0, 0.02, 0.2])
 natures = st.builds(
@@ -32,6 +33,8 @@ natures = st.builds(
     divergence=rates,
     early_end=rates,
     stop_request=st.sampled_from([0.0, 0.0, 0.01]),
+    upset=st.sampled_from([0.0, 0.02, 0.1]),
+    death=st.sampled_from([0.0, 0.01, 0.03]),
     saves=st.sampled_from([True, True, True, False]),
 )
 plans = st.fixed_dictionaries(
@@ -46,6 +49,13 @@ plans = st.fixed_dictionaries(
         "gpus_per_trial": st.just(0.5),
         "slow": st.sampled_from([False, True]),
         "adapts": st.sampled_from([None, 3]),
+        "keep": st.integers(1, 3),
+        "checkpoint_bytes": st.sampled_from([None, None, 3]),
+        "retries": st.integers(0, 2),
+        "max_failures": st.sampled_from([None, None, 3]),
+        "trial_timeout": st.sampled_from([None, None, 5.0]),
+        "stall_timeout": st.sampled_from([5.0, 60.0]),
+        "queues": st.booleans(),
     }
 )
 
@@ -57,6 +67,8 @@ class Life:
     stopper: str
     nature: Nature
     plan: dict[str, Any]
+    extension: int | None = None
+    """The finished run goes on, with more trials, to so many times the epochs."""
     records: list[Record] = field(default_factory=list)
     moments: list[tuple[int, Any]] = field(default_factory=list)
     """How many records there were at some moments, and all that the brain knew."""
@@ -64,7 +76,27 @@ class Life:
     def __post_init__(self) -> None:
         self.brain = self.new_brain()
         self.world = World(self.nature, self.brain.state.objective, self.brain.sampler)
-        drive(self.brain, self.world, None, self._watch)
+        self._live()
+        if self.extension is not None:
+            self.plan = {**self.plan, "trials": self.plan["trials"] + 4, "epochs": self.plan["epochs"] * self.extension}
+            self.moments.clear()
+            self._resume({"epochs": self.plan["epochs"]})
+            self._live()
+
+    def _live(self) -> None:
+        while True:
+            try:
+                return drive(self.brain, self.world, None, self._watch)
+            except DriverDied:
+                self._resume({})
+
+    def _resume(self, changed: dict[str, Any]) -> None:
+        """As another driver would, from what stands in the journal."""
+        self.brain = self.new_brain()
+        self.brain.fold(self.records)
+        self.world.sampler = self.brain.sampler
+        self.world.delivered = [record for record in self.records if isinstance(record, Event)]
+        self.world.revive(self.state, changed)
 
     def new_brain(self) -> Brain:
         return Brain(self.stopper, direction=self.nature.direction, seed=self.nature.seed, **self.plan)
@@ -89,7 +121,7 @@ class Life:
             settings={},
         )
         with tempfile.TemporaryDirectory() as folder:
-            journal = Journal(Path(folder), header)
+            journal = Journal.create(Path(folder), header)
             journal.append(self.records)
             journal.close()
             return list(read_journal(Path(folder))[1])
@@ -106,9 +138,14 @@ def every_trial_ends_exactly_once(life: Life) -> None:
     for record in life.records:
         state.apply(record)
         now = {trial.number: str(trial.status) for trial in state.trials if trial.status.ended}
-        assert now.items() >= ended.items()
+        if isinstance(record, RunResumed) and record.settings:
+            ended = {number: status for number, status in ended.items() if number in now or status != "completed"}
+        assert now.items() >= ended.items(), record
         ended = now
-    assert len(ended) == len(state.trials) <= life.plan["trials"]
+    assert len(state.trials) <= life.plan["trials"]
+    if life.state.ending is None:
+        assert len(ended) == len(state.trials)
+    assert not any(trial.status is Status.RUNNING for trial in state.trials)
 
 
 def no_report_is_lost_or_counted_twice(life: Life) -> None:
@@ -139,6 +176,8 @@ def the_fold_of_the_journal_is_the_state(life: Life) -> None:
 
 
 def the_facts_alone_give_the_same_decisions(life: Life) -> None:
+    if life.extension is not None:
+        return  # They were taken under other limits.
     anew = life.new_brain()
     assert decisions(anew, life.read_back) == [step for step in life.records if isinstance(step, Instruction)]
     assert dump(anew) == dump(life.brain)
@@ -166,7 +205,7 @@ def configurations_and_seeds_depend_on_seed_and_trial_alone(life: Life) -> None:
 
 
 def every_decision_on_a_trial_has_a_reason(life: Life) -> None:
-    assert all(step.reason for step in life.records if isinstance(step, Train | Pause | Stop))
+    assert all(step.reason for step in life.records if isinstance(step, Train | Pause | Stop | Suspend))
     assert all(trial.reason for trial in life.state.trials)
 
 
@@ -174,11 +213,11 @@ def what_is_left_on_disk_is_the_first_rows_checkpoint(life: Life) -> None:
     saved = {record.checkpoint.name for record in life.records if isinstance(record, CheckpointSaved)}
     discarded = [record.checkpoint.name for record in life.records if isinstance(record, Discard)]
     assert len(set(discarded)) == len(discarded) and saved.issuperset(discarded)
-    kept = [trial for trial in life.state.trials if trial.checkpoint is not None]
-    assert len(kept) <= 1 and not life.state.superseded
-    best = life.state.best
-    if best is not None and life.nature.saves and not life.state.held:
-        assert [best] == kept
+    kept = [trial for trial in life.state.trials if trial.checkpoint is not None and trial.status.ended]
+    assert len(kept) <= life.plan["keep"] and not life.state.superseded
+    best = life.state.best if life.extension is None else None  # Which may have gone on, and diverged.
+    if best is not None and best.status.ended and life.nature.saves and not life.state.held:
+        assert best in kept
         assert best.checkpoint is not None and best.best is not None
         assert best.checkpoint.best_epoch == best.best.epoch and best.safe_score == best.score
         assert life.world.files[best.checkpoint.name] == (best.best.epoch, best.score)
@@ -187,8 +226,9 @@ def what_is_left_on_disk_is_the_first_rows_checkpoint(life: Life) -> None:
 def the_outcome_says_how_it_went(life: Life) -> None:
     finished = life.state.finished
     assert finished is not None and finished.reason
-    quiet = life.nature.loss == life.nature.failure == life.nature.stop_request == 0
-    if quiet and life.plan["max_time"] is None and life.plan["gpu_hours"] is None:
+    nature = life.nature
+    quiet = nature.loss == nature.failure == nature.stop_request == nature.upset == nature.death == 0
+    if quiet and all(life.plan[name] is None for name in ("max_time", "gpu_hours", "trial_timeout")):
         assert finished.outcome == ("done" if life.state.best is not None else "failed")
     if finished.outcome == "done":
         assert life.state.best is not None
@@ -209,9 +249,9 @@ LAWS = [
 
 @pytest.mark.parametrize("stopper", [*STOPPERS, "asha:grace=2,eta=2+patience:2", "hyperband+median"])
 @settings(max_examples=50, deadline=None)
-@given(natures, plans)
-def test_the_laws_hold(stopper: str, nature: Nature, plan: dict[str, Any]) -> None:
+@given(natures, plans, st.sampled_from([None, None, 1, 3]))
+def test_the_laws_hold(stopper: str, nature: Nature, plan: dict[str, Any], extension: int | None) -> None:
     """The run comes to its end, or the world says why not; `Brain` validates its state after every record; and then:"""
-    life = Life(stopper, nature, plan)
+    life = Life(stopper, nature, plan, extension)
     for law in LAWS:
         law(life)

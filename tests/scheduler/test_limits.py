@@ -11,7 +11,7 @@ from tests.scheduler.support import (
     released,
     reported,
     started,
-    stop,
+    suspend,
     time_reached,
     train,
     wake_at,
@@ -23,8 +23,8 @@ def test_epochs_of_all_trials_count_together() -> None:
     assert brain.tell(reported(0, 1, 0.5), reported(1, 1, 0.5)) == []
     assert brain.tell(reported(0, 2, 0.6)) == [
         end_run("done", reason="epoch limit reached: 3 epochs of at most 3"),
-        stop(0, worker=0),
-        stop(1, worker=1),
+        suspend(0, worker=0),
+        suspend(1, worker=1),
         wake_at(20.0),
     ]
     assert brain.tell(released(0), released(1)) == [finish("done", reason="epoch limit reached")]

@@ -20,9 +20,10 @@ from tests.scheduler.support import (
     reported,
     saved,
     started,
-    stop,
     stop_requested,
+    suspend,
     train,
+    wake_at,
 )
 
 
@@ -216,7 +217,7 @@ def test_an_end_for_lost_workers_stands_whatever_is_reported_then() -> None:
     """Worker 0 lives on, and its last report arrives when all is stopped already."""
     brain = begun("none", workers=2, trials=9)
     lose_again_and_again(brain, 1)
-    assert brain.status(0) == "stopped"
+    assert brain.status(0) == "waiting"
     assert brain.tell(reported(0, 1, 0.5)) == []
     assert brain.tell(joined(7)) == []
     assert brain.tell(released(0)) == [finish("failed", reason="lost in a row")]
@@ -227,15 +228,17 @@ def test_an_end_for_lost_workers_stands_whatever_is_reported_then() -> None:
 
 def test_a_lost_worker_during_the_end_of_a_run_is_waited_for_no_longer() -> None:
     brain = begun("none", workers=2, trials=9)
-    assert brain.tell(stop_requested())[1:3] == [stop(0, worker=0), stop(1, worker=1)]
+    assert brain.tell(stop_requested())[1:3] == [suspend(0, worker=0), suspend(1, worker=1)]
     assert brain.tell(released(0)) == []
     assert brain.tell(lost(1)) == [finish("interrupted")]
 
 
-def test_a_trial_that_waits_for_a_worker_when_the_run_ends_is_stopped() -> None:
+def test_a_trial_that_waits_for_a_worker_when_the_run_ends_waits_on() -> None:
     brain = begun("none", workers=2, trials=9)
     brain.tell(lost(0))
-    assert brain.tell(stop_requested())[1:3] == [stop(1, worker=1), stop(0, worker=None, reason="was waiting")]
+    assert brain.tell(stop_requested(at=1.0))[1:] == [suspend(1, worker=1), wake_at(21.0)]
+    assert brain.tell(released(1)) == [finish("interrupted")]
+    assert (brain.status(0), brain.status(1)) == ("waiting", "waiting")
 
 
 def test_a_failure_after_losses_is_a_failure() -> None:

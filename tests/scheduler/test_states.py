@@ -2,14 +2,16 @@
 
 import pytest
 
-from orchestrator.scheduler.instructions import Finish, GiveUp, Record
+from orchestrator.scheduler.instructions import Dismiss, Finish, GiveUp, Record
 from orchestrator.scheduler.legality import IllegalRecord
 from orchestrator.scheduler.trial import TRANSITIONS, Status
 from orchestrator.scheduler.validation import validate
-from tests.scheduler.records import BEGUN, folded, pause, stop, train
+from tests.scheduler.records import BEGUN, folded, pause, stop, suspend, train
 from tests.scheduler.support import (
     checkpoint,
     completed,
+    damaged,
+    delayed,
     discard,
     diverged,
     dump,
@@ -18,36 +20,41 @@ from tests.scheduler.support import (
     lost,
     released,
     reported,
+    resumed,
     saved,
     started,
 )
 
 TABLE = """
-                 waiting  running    paused     stopped  completed  diverged  failed
-Train            running  running    running    -        -          -         -
-Pause            -        paused     -          -        -          -         -
-Stop             stopped  stopped    stopped    -        -          -         -
-GiveUp           failed   -          -          -        -          -         -
-TrialReported    -        running    -          stopped  -          -         -
-CheckpointSaved  -        running    paused     stopped  -          -         -
-TrialReleased    -        -          paused     stopped  -          -         -
-TrialCompleted   -        completed  completed  stopped  -          -         -
-TrialDiverged    -        diverged   diverged   stopped  -          -         -
-TrialFailed      -        failed     failed     stopped  -          -         -
-WorkerLost       waiting  waiting    paused     stopped  completed  diverged  failed
+                   waiting    running    paused     stopped  completed  diverged  failed
+Train              running    running    running    -        -          -         -
+Pause              paused     paused     -          -        -          -         -
+Suspend            waiting    waiting    -          -        -          -         -
+Stop               stopped    stopped    stopped    -        -          -         -
+GiveUp             failed     -          failed        -        -          -         -
+TrialReported      waiting    running    -          stopped  -          -         -
+CheckpointSaved    waiting    running    paused     stopped  -          -         -
+CheckpointDelayed  waiting    running    paused     stopped  -          -         -
+CheckpointDamaged  waiting    waiting    paused     stopped  completed  -         -
+TrialReleased      waiting    -          paused     stopped  -          -         -
+TrialCompleted     completed  completed  completed  stopped  -          -         -
+TrialDiverged      diverged   diverged   diverged   stopped  -          -         -
+TrialFailed        failed     failed     failed     stopped  -          -         -
+WorkerLost         waiting    waiting    paused     stopped  completed  diverged  failed
 """
 STATUSES, *ROWS = [line.split() for line in TABLE.splitlines() if line]
 PAIRS = [(status, row[0], after) for row in ROWS for status, after in zip(STATUSES, row[1:], strict=True)]
 
 
+SAVED = (*BEGUN, saved(0, 1))
 WAYS = {
-    "waiting": (*BEGUN, lost(0), joined(0)),
-    "running": BEGUN,
-    "paused": (*BEGUN, pause(0)),
-    "stopped": (*BEGUN, stop(0)),
-    "completed": (*BEGUN, completed(0)),
-    "diverged": (*BEGUN, diverged(0)),
-    "failed": (*BEGUN, failed(0)),
+    "waiting": (*SAVED, suspend(0)),
+    "running": SAVED,
+    "paused": (*SAVED, pause(0)),
+    "stopped": (*SAVED, stop(0)),
+    "completed": (*SAVED, completed(0)),
+    "diverged": (*SAVED, diverged(0)),
+    "failed": (*SAVED, failed(0)),
 }
 
 
@@ -55,10 +62,13 @@ def record_of(kind: str, attempt: int) -> Record:
     return {
         "Train": train(0, after=1, attempt=attempt),
         "Pause": pause(0, attempt),
+        "Suspend": suspend(0, attempt),
         "Stop": stop(0, attempt),
         "GiveUp": GiveUp(trial=0, attempt=attempt, reason="its worker was lost 3 times"),
         "TrialReported": reported(0, 2, 0.6, attempt),
         "CheckpointSaved": saved(0, 1, attempt=attempt),
+        "CheckpointDelayed": delayed(0, attempt),
+        "CheckpointDamaged": damaged(0, 1, attempt),
         "TrialReleased": released(0, attempt),
         "TrialCompleted": completed(0, attempt),
         "TrialDiverged": diverged(0, attempt=attempt),
@@ -86,7 +96,7 @@ def test_each_record_in_each_state(status: str, kind: str, after: str) -> None:
 
 def test_the_table_above_is_the_whole_table() -> None:
     ended = {"completed", "diverged", "failed"}
-    ours = {(s, kind): after for s, kind, after in PAIRS if after != "-" and s not in ended}
+    ours = {(s, kind): after for s, kind, after in PAIRS if after != "-" and not (s in ended and kind == "WorkerLost")}
     assert {(str(s), kind.__name__): str(after) for (s, kind), after in TRANSITIONS.items()} == ours
     assert {str(status) for status in Status} == set(STATUSES)
     assert {str(status) for status in Status if status.ended} == {*ended, "stopped"}
@@ -106,6 +116,9 @@ def test_the_table_above_is_the_whole_table() -> None:
         (joined(1), "the worker is there already"),
         (discard(7, 1), "there is no such checkpoint"),
         (discard(0, 1), "there is no such checkpoint"),
+        (damaged(0, 1), "there is no such checkpoint"),
+        (suspend(0, worker=9), "there is no such worker"),
+        (Dismiss(worker=9, reason="it is worn out"), "there is no such worker"),
     ],
 )
 def test_records_of_what_is_not_there_are_illegal(record: Record, words: str) -> None:
@@ -159,7 +172,7 @@ def test_a_queued_trial_begins_when_the_one_before_it_ends() -> None:
 def test_queued_trials_wait_for_another_worker_when_theirs_is_lost() -> None:
     state = folded(*QUEUED, lost(0))
     assert [str(trial.status) for trial in state.trials] == ["waiting"] * 3
-    assert list(state.lost) == [0, 1, 2] and [trial.attempt for trial in state.trials] == [2, 2, 2]
+    assert list(state.ready) == [0, 1, 2] and [trial.attempt for trial in state.trials] == [2, 2, 2]
     assert [trial.losses for trial in state.trials] == [1, 0, 0], "only the one in training may be the cause"
 
 
@@ -199,3 +212,4 @@ def test_after_the_end_nothing_follows() -> None:
     state = folded(started(), Finish(outcome="done", reason="no more"))
     with pytest.raises(IllegalRecord, match="after the run was finished"):
         state.apply(joined(0))
+    assert state.apply(resumed()) and state.finished is None, "but that the run is resumed"

@@ -9,14 +9,21 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from math import inf, isfinite, nan
 from random import Random
+from typing import Any
+
+import msgspec
 
 from orchestrator.assignment import Assignment, Checkpoint
 from orchestrator.objective import Objective
 from orchestrator.samplers import Exhausted, Sampler
 from orchestrator.scheduler.events import (
+    CheckpointDamaged,
+    CheckpointDelayed,
     CheckpointSaved,
     ConfigurationProposed,
     Event,
+    NodeDraining,
+    RunResumed,
     RunStarted,
     SamplerExhausted,
     StopRequested,
@@ -28,8 +35,20 @@ from orchestrator.scheduler.events import (
     TrialReported,
     WorkerJoined,
     WorkerLost,
+    WorkerWornOut,
 )
-from orchestrator.scheduler.instructions import Discard, Instruction, Pause, Propose, Stop, Train, WakeAt
+from orchestrator.scheduler.instructions import (
+    Discard,
+    Dismiss,
+    Instruction,
+    Pause,
+    Propose,
+    Stop,
+    Suspend,
+    Train,
+    WakeAt,
+)
+from orchestrator.scheduler.state import State
 
 MOST_STEPS = 20_000
 
@@ -48,8 +67,16 @@ class Nature:
     divergence: float = 0.0
     early_end: float = 0.0
     stop_request: float = 0.0
+    upset: float = 0.0
+    """Whatever else can go wrong: nodes drain, workers wear out or hang, checkpoints are delayed or damaged."""
+    death: float = 0.0
+    """Of the driver."""
     saves: bool = True
     """Not so a loop of the user's own that saves nothing."""
+
+
+class DriverDied(Exception):
+    """At this step of the world; whatever workers had in memory is gone with it."""
 
 
 @dataclass
@@ -62,6 +89,7 @@ class Training:
     best_score: float = -inf
     asks: bool = False
     """It is at the end of its assignment and waits for what follows."""
+    hangs: bool = False
 
     @property
     def key(self) -> tuple[int, int]:
@@ -74,6 +102,7 @@ class Worker:
     inbox: deque[Train | Pause] = field(default_factory=deque)
     outbox: deque[Event] = field(default_factory=deque)
     stopped: set[tuple[int, int]] = field(default_factory=set)
+    suspended: set[tuple[int, int]] = field(default_factory=set)
     over: set[tuple[int, int]] = field(default_factory=set)
     """Attempts that ended here."""
     training: Training | None = None
@@ -81,7 +110,9 @@ class Worker:
     def can_work(self) -> bool:
         if self.training is None:
             return bool(self.inbox)
-        if not self.training.asks or self.training.key in self.stopped:
+        if self.training.hangs:
+            return False
+        if not self.training.asks or self.training.key in self.stopped | self.suspended:
             return True
         return bool(self.inbox) and key_of(self.inbox[0]) == self.training.key
 
@@ -124,14 +155,20 @@ class World:
     def carry_out(self, instructions: Sequence[Instruction]) -> None:
         for instruction in instructions:
             match instruction:
+                case Pause() if instruction.worker is None:
+                    pass
                 case Train() | Pause() if instruction.worker in self.workers:
                     self.workers[instruction.worker].inbox.append(instruction)
                 case Stop() if instruction.worker in self.workers:
                     self.workers[instruction.worker].stopped.add((instruction.trial, instruction.attempt))
+                case Suspend() if instruction.worker in self.workers:
+                    self.workers[instruction.worker].suspended.add((instruction.trial, instruction.attempt))
+                case Dismiss() if instruction.worker in self.workers:
+                    self._lose(self.workers[instruction.worker], "dismissed")
                 case Propose():
                     self._asked.append(instruction.number)
                 case Discard():
-                    del self.files[instruction.checkpoint.name]
+                    self.files.pop(instruction.checkpoint.name)
                 case WakeAt():
                     self._wake_at = instruction.time
 
@@ -148,7 +185,7 @@ class World:
         if self._wake_at is not None and self.now >= self._wake_at:
             self._wake_at = None
             events.append(TimeReached(at=self.now))
-        return events
+        return [msgspec.structs.replace(event, at=self.now) for event in events]
 
     def _answer_of_sampler(self, number: int) -> Event:
         try:
@@ -164,7 +201,12 @@ class World:
         if len(self.workers) < self.nature.workers and self.random.random() < 0.5:
             self._join()
         elif self.workers and self.random.random() < self.nature.loss:
-            self._lose(self.random.choice(list(self.workers.values())))
+            cause = self.random.choice(["died", "died", "node died", "preempted", "out of memory"])
+            self._lose(self.random.choice(list(self.workers.values())), cause)
+        elif self._chance(self.nature.death):
+            raise DriverDied
+        elif self.workers and self._chance(self.nature.upset):
+            self._upset(self.random.choice(list(self.workers.values())))
         elif self.random.random() < self.nature.stop_request:
             self._own.append(StopRequested(at=self.now, reason="somebody wants it"))
         elif ready := [worker for worker in self.workers.values() if worker.can_work()]:
@@ -183,14 +225,45 @@ class World:
 
     def _join(self) -> None:
         self.workers[self._born] = Worker(self._born)
-        self._own.append(WorkerJoined(at=self.now, worker=self._born, node="a"))
+        self._own.append(WorkerJoined(at=self.now, worker=self._born, node=f"node-{self._born}"))
         self._born += 1
 
-    def _lose(self, worker: Worker) -> None:
+    def _upset(self, worker: Worker) -> None:
+        training = worker.training
+        fate = self.random.choice(["worn out", "drains", "hangs", "delayed"])
+        if fate == "worn out":
+            worker.outbox.append(WorkerWornOut(at=self.now, worker=worker.number, reason="it grew"))
+        elif fate == "drains" and worker.number > 0:
+            self._own.append(NodeDraining(at=self.now, node=f"node-{worker.number}", reason="preemption"))
+        elif fate == "hangs" and training is not None:
+            training.hangs = True
+        elif fate == "delayed" and training is not None:
+            worker.outbox.append(CheckpointDelayed(at=self.now, **self._identity(training), reason="disk full"))
+
+    def revive(self, state: State, changed: dict[str, Any]) -> None:
+        """After the driver died: no worker is left, of the files those that were committed, and some are damaged."""
+        self.workers.clear()
+        self._late.clear()
+        self._asked.clear()
+        self._wake_at = state.wake_at = None
+        self.now = state.now
+        self._own = [RunResumed(at=self.now, settings=changed)]
+        committed = {c.name for trial in state.trials for c in (trial.checkpoint, trial.previous) if c is not None}
+        committed |= state.superseded.keys()
+        self.files = {name: best for name, best in self.files.items() if name in committed}
+        for trial in state.trials:
+            if trial.checkpoint is not None and not trial.status.ended and self._chance(self.nature.upset):
+                attempt = trial.attempt + (trial.holder is not None)
+                self._own.append(self._damaged(trial.number, attempt, trial.checkpoint.name))
+
+    def _damaged(self, trial: int, attempt: int, name: str) -> Event:
+        return CheckpointDamaged(at=self.now, trial=trial, attempt=attempt, name=name, reason="its hash is wrong")
+
+    def _lose(self, worker: Worker, cause: Any = "died") -> None:
         del self.workers[worker.number]
         if self.random.random() < 0.5:
             self._late += worker.outbox
-        self._own.append(WorkerLost(at=self.now, worker=worker.number, reason="its node died"))
+        self._own.append(WorkerLost(at=self.now, worker=worker.number, reason="its node died", cause=cause))
 
     def _work(self, worker: Worker) -> None:
         training = worker.training
@@ -198,6 +271,8 @@ class World:
             self._begin(worker, worker.inbox.popleft())
         elif training.key in worker.stopped:
             self._stop(worker, training)
+        elif training.key in worker.suspended:
+            self._suspend(worker, training)
         elif not training.asks:
             self._train(worker, training)
         else:
@@ -217,7 +292,7 @@ class World:
             return
         worker.over.discard(key)
         training = worker.training = Training(assignment, assignment.after_epoch)
-        if key in worker.stopped:
+        if key in worker.stopped | worker.suspended:
             self._end(worker, training, TrialReleased(at=self.now, **self._identity(training)))
             return
         if assignment.start is not None:
@@ -277,6 +352,12 @@ class World:
             self._save(worker, training, training.epoch if training.asks else training.best_epoch, "-best")
         self._end(worker, training, TrialReleased(at=self.now, **self._identity(training)))
 
+    def _suspend(self, worker: Worker, training: Training) -> None:
+        """Whatever it is at: the last whole epoch is saved, unless nothing came after the start."""
+        if training.epoch > training.assignment.after_epoch:
+            self._save(worker, training, training.epoch)
+        self._end(worker, training, TrialReleased(at=self.now, **self._identity(training)))
+
     def _complete(self, worker: Worker, training: Training) -> None:
         if self._may_be_best(training):
             self._save(worker, training, training.epoch)
@@ -292,6 +373,7 @@ class World:
             where=where,
             traceback="…",
             bad_study=self._chance(0.03),
+            kind=self.random.choice(["unknown", "exception", "exception", "configuration", "out of memory", "storage"]),
         )
         self._end(worker, training, failed)
 

@@ -83,7 +83,7 @@ def test_a_resume_costs_what_is_given(tmp_path: Path) -> None:
     free, dear = unit(tmp_path, **choices), unit(tmp_path, **choices, resume_cost=3.0)
     assert free.cost == dear.cost == 40.0
     assert dear.epochs < free.epochs
-    assert dear.started - dear.stopped - dear.completed in (0, 1), "one may be under way when the budget ends"
+    assert dear.stopped == 0 and dear.started > dear.completed, "what is not through when the budget ends could go on"
 
 
 def test_a_diverged_epoch_costs_its_time_and_is_not_reported(tmp_path: Path) -> None:

@@ -12,7 +12,7 @@ from orchestrator.assignment import Assignment, Checkpoint
 from orchestrator.objective import Direction
 from orchestrator.study import Study
 from orchestrator.training.data import Data
-from orchestrator.training.link import Ending, Verdict
+from orchestrator.training.link import Ending, Interruption, Verdict
 from search_spaces import Fixed, Space
 
 SPACE = Space(rate=Fixed(0.01))
@@ -23,7 +23,9 @@ NEVER = 1e9
 class FakeLink:
     verdicts: Sequence[Verdict] = ()
     stop_at: int | None = None
-    """Which question whether to stop is answered with yes, counted from 1."""
+    """Which question whether to end is answered with "stop", counted from 1."""
+    pause_at: int | None = None
+    """And with "pause"."""
     broken: str = ""
     """The call that raises OSError."""
 
@@ -41,9 +43,11 @@ class FakeLink:
         self.words.append((epoch, metrics))
         self.seconds.append(seconds)
 
-    def stop_requested(self) -> bool:
+    def interruption(self) -> Interruption | None:
         self.questions += 1
-        return self.stop_at is not None and self.questions >= self.stop_at
+        if self.stop_at is not None and self.questions >= self.stop_at:
+            return "stop"
+        return "pause" if self.pause_at is not None and self.questions >= self.pause_at else None
 
     def verdict(self) -> Verdict:
         self.words.append("asked")

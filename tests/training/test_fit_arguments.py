@@ -20,7 +20,7 @@ def data() -> Data:
 
 
 def test_batch_size_of_the_configuration(data: Data) -> None:
-    """Seven batches of at most 8 rows, the last one partial; `stop_requested` is asked once a batch."""
+    """Seven batches of at most 8 rows, the last one partial; `interruption` is asked once a batch."""
     counted = train(fit_study(), assignment(1, max_epochs=1, configuration={"batch_size": np.int64(8)}), data)
     assert counted.link.questions == 7 + VALIDATION_BATCHES
     larger = train(fit_study(), assignment(1, max_epochs=1, configuration={"batch_size": 64}), data)

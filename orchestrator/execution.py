@@ -1,0 +1,341 @@
+"""A run on Ray, from connecting to the cluster to the leaderboard and the best model; begun or resumed."""
+
+import signal
+import sys
+import threading
+import time
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager, suppress
+from dataclasses import asdict, dataclass
+from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
+from typing import Any, Self
+
+from orchestrator import __version__
+from orchestrator.backends.ray import RayBackend
+from orchestrator.display import About, ClusterSummary, Display
+from orchestrator.display.words import resume_command
+from orchestrator.driver import drive
+from orchestrator.errors import RunFailed, UserError
+from orchestrator.journal import FORMAT, Header, Journal
+from orchestrator.leaderboard import leaderboard, write_csv
+from orchestrator.lock import Lock
+from orchestrator.run_copy import RunCopy
+from orchestrator.run_dir import proof_of, write_best, write_study
+from orchestrator.scheduler.events import Event
+from orchestrator.scheduler.scheduler import Scheduler
+from orchestrator.settings import Settings
+from orchestrator.storage import Storage, open_storage, prepare
+from orchestrator.study import Study
+from orchestrator.study_file import StudySource
+from orchestrator.workers.actor import Setup
+from orchestrator.workers.cluster import Cluster, connect
+from orchestrator.workers.data import begin_loading, check_loaded
+from orchestrator.workers.pool import Pool
+from orchestrator.workers.resources import how_many_workers
+from orchestrator.workers.shipping import ship
+
+EXPORT_SECONDS = 60.0
+LIBRARIES = ("ray", "tensorflow", "keras", "numpy", "pandas")
+TRY_AGAIN_SECONDS = 1.0
+SAY_AGAIN_SECONDS = 60.0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Execution:
+    """What is to be run, and from where on."""
+
+    study: Study
+    source: StudySource | None
+    argument: str | None
+    """What names the study on the command line."""
+    settings: Settings
+    name: str
+    run_dir: Path
+    scheduler: Scheduler
+    first: Sequence[Event]
+    """What happens first; nothing if the run is over, and only what it leaves behind is missing."""
+    lock: Lock | None = None
+    """Of a run that is resumed."""
+    rewrite_study: bool = True
+
+
+def execute(execution: Execution, display: Display, interruptions: "Interruptions") -> None:
+    """Carry a run to its end.
+
+    Raises:
+        UserError: Something is wrong that shows only now, or (RunFailed) the run cannot go on.
+    """
+    settings, run_dir = execution.settings, execution.run_dir
+    storage = storage_of(settings, run_dir)
+    host = {} if settings.dashboard_host is None else {"dashboard_host": settings.dashboard_host}
+    shipped = execution.source is not None
+    try:
+        with connect(settings.address, display.say, study_is_shipped=shipped, **host) as cluster:
+            interruptions.listen()
+            about = _about(execution, cluster)
+            display.open(about, execution.scheduler.state)
+            with _working(execution, about, storage) as pool:
+                _drive(execution, about, pool, storage, display, interruptions)
+    except OSError as error:
+        raise RunFailed(f"the run cannot go on: {error}; {_how_to_go_on(execution)}") from error
+    finally:
+        display.close()
+
+
+def storage_of(settings: Settings, run_dir: Path) -> Storage | None:
+    """The run's own folder in the storage, when there is one.
+
+    Raises:
+        UserError: There can be none.
+    """
+    if settings.storage is None:
+        return None
+    try:
+        storage = open_storage(settings.storage).folder(run_dir.name)
+    except ValueError as error:
+        raise UserError(f"the run directory's name cannot be one in the storage: {error}; choose another") from None
+    prepare(storage)
+    return storage
+
+
+def checkpoints_of(storage: Storage | None, run_dir: Path) -> Storage:
+    return open_storage(run_dir / "checkpoints") if storage is None else storage.folder("checkpoints")
+
+
+@contextmanager
+def _working(execution: Execution, about: About, storage: Storage | None) -> Iterator[Pool]:
+    """A pool whose workers are starting, and data that is in order."""
+    settings, run_dir = about.settings, about.run_dir
+    if execution.rewrite_study:
+        write_study(run_dir, _description(execution, about))
+    setup = Setup(
+        study=ship(execution.study, execution.source),
+        run_dir=str(run_dir),
+        proof=proof_of(run_dir),
+        cpus=settings.cpus_per_trial,
+        gpus=settings.gpus_per_trial,
+        checkpoint_every=settings.checkpoint_every,
+        storage=None if storage is None else storage.where,
+        deterministic=settings.deterministic,
+        memory=settings.memory_per_trial,
+    )
+    problem, data = begin_loading(setup.study)
+    pool = Pool(run_dir.name, setup, data, about.workers)
+    try:
+        pool.start()
+        check_loaded(problem)
+        yield pool
+    finally:
+        pool.close()
+
+
+def _drive(
+    execution: Execution,
+    about: About,
+    pool: Pool,
+    storage: Storage | None,
+    display: Display,
+    interruptions: "Interruptions",
+) -> None:
+    """The run itself, and however it ends, its leaderboard and best model."""
+    scheduler, run_dir = execution.scheduler, execution.run_dir
+    state = scheduler.state
+    about_us = {"session_dir": about.cluster.session_dir}
+    if execution.lock is None:
+        journal = Journal.create(run_dir, _header(about), **about_us)
+    else:
+        execution.lock.note(**about_us)
+        journal = Journal.reopen(run_dir, execution.lock)
+    hold = Patience(display.say, interruptions, execution)
+    try:
+        with _copied(run_dir, storage, about.settings.storage_every, interruptions, display.say) as run_copy:
+            checkpoints = checkpoints_of(storage, run_dir)
+            discard = checkpoints.delete if run_copy is None else run_copy.discard
+            first = execution.first
+            backend = RayBackend(pool, scheduler.sampler, checkpoints, first, hold, discard)
+            interruptions.ask = backend.request_stop
+            try:
+                if first:
+                    drive(scheduler, backend, journal, display.watch, hold)
+                if state.best is not None:
+                    exported = backend.export(state.best, state.idle, EXPORT_SECONDS)
+                    write_best(run_dir, state, exported.content, exported.problem or "the study saved no Keras model")
+            finally:
+                backend.close()
+                with suppress(OSError):  # The journal has it all; "leaderboard RUN_DIR" shows it.
+                    write_csv(leaderboard(state, list(about.space)), run_dir / "leaderboard.csv")
+    finally:
+        journal.close()
+    display.close()
+
+
+class Interruptions:
+    """Ctrl-C or SIGTERM: the first asks the run to end, once there is one to ask, and the second ends it at once."""
+
+    def __init__(self) -> None:
+        self.ask: Callable[[str], None] | None = None
+        self.heard = False
+        self._before: dict[int, Any] = {}
+
+    def __enter__(self) -> Self:
+        self.listen()
+        return self
+
+    def listen(self) -> None:
+        """Again once Ray is there, which puts its own handler in the place of ours."""
+        if threading.current_thread() is threading.main_thread():
+            for number in (signal.SIGINT, signal.SIGTERM):
+                before = signal.signal(number, self._hear)
+                self._before.setdefault(number, before)
+
+    def __exit__(self, *_: object) -> None:
+        for number, handler in self._before.items():
+            signal.signal(number, handler)
+
+    def _hear(self, number: int, _frame: object) -> None:
+        self.interrupt("interrupted by " + ("Ctrl-C" if number == signal.SIGINT else signal.Signals(number).name))
+
+    def interrupt(self, reason: str) -> None:
+        ask, self.ask = self.ask, None
+        self.heard = True
+        if ask is None:
+            raise KeyboardInterrupt
+        ask(reason)
+
+
+class Patience:
+    """Waits a moment while nothing can be written, and says why; until somebody interrupts it."""
+
+    def __init__(self, say: Callable[[str], None], interruptions: Interruptions, execution: Execution) -> None:
+        self._say = say
+        self._interruptions = interruptions
+        self._execution = execution
+        self._said_at = -SAY_AGAIN_SECONDS
+
+    def __call__(self, reason: str) -> None:
+        if self._interruptions.heard:
+            raise RunFailed(f"{reason}; {_how_to_go_on(self._execution)}")
+        if (now := time.monotonic()) - self._said_at >= SAY_AGAIN_SECONDS:
+            self._said_at = now
+            self._say(f"{reason}: the run waits, and goes on by itself once that works (Ctrl-C ends it)")
+        time.sleep(TRY_AGAIN_SECONDS)
+
+
+@contextmanager
+def _copied(
+    run_dir: Path,
+    storage: Storage | None,
+    every: float,
+    interruptions: Interruptions,
+    say: Callable[[str], None],
+) -> Iterator[RunCopy | None]:
+    """A thread that copies the journal into the storage now and then, and once more at the end."""
+    if storage is None:
+        yield None
+        return
+    run_copy = RunCopy(run_dir, storage)
+    run_copy.copy()
+    ended = threading.Event()
+    refusal = ""
+
+    def copy() -> None:
+        nonlocal refusal
+        try:
+            run_copy.copy()
+            refusal = ""
+        except (OSError, UserError) as error:
+            if str(error) != refusal:
+                refusal = str(error)
+                say(f"warning: the copy in the storage is behind: {refusal}")
+            if isinstance(error, UserError):
+                ended.set()
+                with suppress(KeyboardInterrupt):
+                    interruptions.interrupt(refusal)
+
+    def copy_now_and_then() -> None:
+        while not ended.wait(every):
+            copy()
+
+    thread = threading.Thread(target=copy_now_and_then, name="run copy", daemon=True)
+    thread.start()
+    try:
+        yield run_copy
+    finally:
+        ended.set()
+        thread.join()
+        copy()
+
+
+def _how_to_go_on(execution: Execution) -> str:
+    return f"go on with: {resume_command(execution.run_dir)}"
+
+
+def _about(execution: Execution, cluster: Cluster) -> About:
+    study, settings = execution.study, execution.settings
+    wanted = [number for number in (settings.workers, settings.trials) if number is not None]
+    at_most = min(wanted, default=None)
+    return About(
+        study=execution.name,
+        argument=execution.argument,
+        run_dir=execution.run_dir,
+        objective=study.objective,
+        space=study.space,
+        settings=settings,
+        workers=how_many_workers(cluster.nodes, settings.cpus_per_trial, settings.gpus_per_trial, at_most),
+        worker_cpus=settings.cpus_per_trial,
+        worker_gpus=settings.gpus_per_trial,
+        cluster=ClusterSummary(
+            nodes=len(cluster.nodes),
+            cpus=sum(node.cpus for node in cluster.nodes),
+            gpus=sum(node.gpus for node in cluster.nodes),
+            address=cluster.address,
+            dashboard_url=cluster.dashboard_url,
+            local=cluster.local,
+            session_dir=cluster.session_dir,
+        ),
+        search_size=execution.scheduler.sampler.size(),
+        versions=versions(),
+    )
+
+
+def _description(execution: Execution, about: About) -> dict[str, Any]:
+    source = execution.source
+    return {
+        "study": about.study,
+        "argument": about.argument,
+        "objective": asdict(about.objective),
+        "settings": asdict(about.settings),
+        "space": about.space.to_json(),
+        "fingerprint": about.space.fingerprint,
+        "versions": about.versions,
+        "started": time.time(),
+        "source": {file.path: file.text for file in [source.file, *source.beside.values()]} if source else {},
+        "modules": {name: file.path for name, file in source.beside.items()} if source else {},
+    }
+
+
+def _header(about: About) -> Header:
+    return Header(
+        format=FORMAT,
+        study=about.study,
+        objective=about.objective.name,
+        direction=about.objective.direction,
+        seed=about.settings.seed,
+        fingerprint=about.space.fingerprint,
+        hyperparameters=list(about.space),
+        versions=about.versions,
+        started=time.time(),
+        settings=asdict(about.settings),
+    )
+
+
+def versions() -> dict[str, str]:
+    """Without importing anything."""
+    found = {"orchestrator": __version__, "python": sys.version.split()[0]}
+    for library in LIBRARIES:
+        try:
+            found[library] = version(library)
+        except PackageNotFoundError:
+            found[library] = "unknown"
+    return found

@@ -1,0 +1,121 @@
+"""`journal.lock`: who drives a run. A dead holder's lock is taken over, a living one's is not.
+
+On one machine the kernel knows: the holder has locked the file (`flock`), and a process that ends lets go of it. On a
+file system that machines share, where that may not reach from one to the other, the holder touches the file every few
+seconds; a lock that another machine has not touched for a minute is a dead one's.
+"""
+
+import fcntl
+import json
+import os
+import socket
+import time
+from pathlib import Path
+from typing import Any
+
+from orchestrator.errors import UserError
+
+FILE = "journal.lock"
+TOUCH_SECONDS = 5.0
+DEAD_SECONDS = 60.0
+
+
+class Lock:
+    def __init__(self, run_dir: Path) -> None:
+        self._path = run_dir / FILE
+        self._descriptor: int | None = None
+        self._touched = 0.0
+
+    def take(self, **about_us: Any) -> dict[str, Any]:
+        """Hold it, with what others may want to know of us. Returns what a dead holder had written there.
+
+        Raises:
+            UserError: Somebody holds it: host and pid.
+        """
+        while True:
+            descriptor = os.open(self._path, os.O_RDWR | os.O_CREAT, 0o644)
+            try:
+                fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            except OSError:
+                found = _read(descriptor)
+                os.close(descriptor)
+                raise self._held(found) from None
+            if self._is_at_path(descriptor):
+                break
+            os.close(descriptor)  # Its holder has removed it in this very moment.
+        before = _read(descriptor)
+        silent = time.time() - os.fstat(descriptor).st_mtime
+        if before and before.get("host") != socket.gethostname() and silent < DEAD_SECONDS:
+            os.close(descriptor)
+            raise self._held(before)
+        self._descriptor = descriptor
+        self.note(**about_us)
+        return before
+
+    def note(self, **about_us: Any) -> None:
+        assert self._descriptor is not None
+        content = json.dumps({"host": socket.gethostname(), "pid": os.getpid(), **about_us}).encode()
+        os.pwrite(self._descriptor, content, 0)
+        os.ftruncate(self._descriptor, len(content))
+        self._touched = time.monotonic()
+
+    def check(self) -> None:
+        """Still ours? Touched now and then, for others to see. To be called before each write.
+
+        Raises:
+            UserError: Another driver has taken the run over while we were silent.
+        """
+        assert self._descriptor is not None
+        if not self._is_at_path(self._descriptor) or _read(self._descriptor).get("pid") != os.getpid():
+            raise UserError(
+                f"another driver has taken {self._path.parent} over: this one ends, and writes nothing more"
+            )
+        if time.monotonic() - self._touched >= TOUCH_SECONDS:
+            os.utime(self._descriptor)
+            self._touched = time.monotonic()
+
+    def release(self) -> None:
+        if self._descriptor is None:
+            return
+        if self._is_at_path(self._descriptor):
+            self._path.unlink(missing_ok=True)
+        os.close(self._descriptor)
+        self._descriptor = None
+
+    def _held(self, holder: dict[str, Any]) -> UserError:
+        who = f"pid {holder['pid']} on {holder['host']}" if "pid" in holder and "host" in holder else "another process"
+        return UserError(
+            f"{self._path.parent} is held by another driver, {who}: wait for it, or end it (a dead one is taken over)"
+        )
+
+    def _is_at_path(self, descriptor: int) -> bool:
+        try:
+            return os.path.samestat(os.fstat(descriptor), self._path.stat())
+        except OSError:
+            return False
+
+
+def holder_of(run_dir: Path) -> dict[str, Any]:
+    """What the holder of a run's lock says of itself; empty if there is none, or it is dead."""
+    try:
+        descriptor = os.open(run_dir / FILE, os.O_RDONLY)
+    except OSError:
+        return {}
+    try:
+        found = _read(descriptor)
+        if found.get("host") != socket.gethostname():
+            return found if time.time() - os.fstat(descriptor).st_mtime < DEAD_SECONDS else {}
+        fcntl.flock(descriptor, fcntl.LOCK_SH | fcntl.LOCK_NB)
+    except OSError:
+        return found
+    finally:
+        os.close(descriptor)
+    return {}
+
+
+def _read(descriptor: int) -> dict[str, Any]:
+    try:
+        found = json.loads(os.pread(descriptor, 65536, 0) or b"{}")
+    except ValueError:
+        return {}
+    return found if isinstance(found, dict) else {}

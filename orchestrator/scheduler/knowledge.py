@@ -1,0 +1,212 @@
+"""What is known of a run: its trials, its workers, and indexes of them, with the steps that keep these true.
+
+`State` is this and how each record changes it; `validation.py` re-derives every index from the trials.
+"""
+
+from sortedcontainers import SortedList, SortedSet
+
+from orchestrator.assignment import Checkpoint, Configuration
+from orchestrator.objective import Objective
+from orchestrator.scheduler.events import RunResumed
+from orchestrator.scheduler.instructions import Adapt, EndRun, Finish
+from orchestrator.scheduler.trial import Report, Status, Trial
+from orchestrator.scheduler.worker import Worker
+
+
+class Knowledge:
+    def __init__(self, objective: Objective) -> None:
+        self.objective = objective
+        self.now = 0.0
+        self.trials: list[Trial] = []
+        self.workers: dict[int, Worker] = {}
+        self.idle: SortedSet[int] = SortedSet()
+        """Workers that have nothing to do and are not leaving."""
+        self.leaving: SortedSet[int] = SortedSet()
+        """Workers that are to be dismissed, and have not been yet."""
+        self.draining: dict[str, str] = {}
+        """Nodes that are about to be taken away, and why."""
+        self.by_status: dict[Status, SortedSet[int]] = {status: SortedSet() for status in Status}
+        self.held: set[int] = set()
+        """Trials in some worker's memory."""
+        self.ready: SortedSet[int] = SortedSet()
+        """Waiting trials that no worker has: they go on before any other begins."""
+        self.heard: dict[int, float] = {}
+        """When each running trial was last heard of, the longest silent first."""
+        self.parting: dict[int, float] = {}
+        """Since when workers have been asked to let go of trials that they still hold, the longest first."""
+        self.ranking: SortedList[tuple[float, int]] = SortedList()
+        """(-score, number) of every trial that has a score."""
+        self.superseded: dict[str, Checkpoint] = {}
+        """Committed checkpoints that nothing needs any more."""
+        self.ended_saved: SortedSet[int] = SortedSet()
+        """Ended trials that have a checkpoint."""
+        self.checkpoint_bytes = 0
+        """Of all committed checkpoints that were not discarded."""
+        self.wake_at: float | None = None
+        self.stop_requested: str | None = None
+        self.proposing: set[int] = set()
+        """Numbers of trials whose configurations a slow sampler was asked for and has not given."""
+        self.proposals: dict[int, Configuration] = {}
+        """Those it has given, until the trial begins."""
+        self.sampler_exhausted: str | None = None
+        self.adaptations: list[Adapt] = []
+        self.resumptions: list[RunResumed] = []
+        self.resumed_at = 0
+        """How many trials had begun when the run was last resumed."""
+        self.sampling_stopped: str | None = None
+        self.ending: EndRun | None = None
+        self.finished: Finish | None = None
+        self.epochs_trained = 0
+        self.longest_epoch = 0.0
+        """In seconds."""
+        self.words_ignored = 0
+        self.bad_study: str | None = None
+        self.last_stop = 0.0
+        """When a trial that a worker held was last stopped."""
+        self.most_workers = 0
+        self.worker_seconds = 0.0
+        """How long workers were there, in sum, until the last one came or went, which was at `staffed_since`."""
+        self.staffed_since = 0.0
+        self.losses_in_a_row = 0
+        self.last_loss = ""
+        self.turnarounds = 0
+        self.turnaround_seconds = 0.0
+        """How long workers were at trials that completed, in sum."""
+
+    @property
+    def best(self) -> Trial | None:
+        """The first row of the leaderboard; the lower number wins ties."""
+        return self.trials[self.ranking[0][1]] if self.ranking else None
+
+    def best_saved(self, most: int) -> list[Trial]:
+        """Of the ended trials that have a checkpoint, those with the best scores in it; the lower number wins ties."""
+        saved = [self.trials[number] for number in self.ended_saved]
+        scored = [trial for trial in saved if trial.safe_score is not None and trial.score is not None]
+        return sorted(scored, key=lambda trial: (-(trial.safe_score or 0.0), trial.number))[:most]
+
+    def count(self, status: Status) -> int:
+        return len(self.by_status[status])
+
+    def reopens(self, trial: Trial, max_epochs: int) -> bool:
+        """Whether a completed trial goes on when the run is extended: unless training ended by itself."""
+        checkpoint, reached = trial.checkpoint, trial.assignment.max_epochs
+        return trial.status is Status.COMPLETED and checkpoint is not None and checkpoint.epoch == reached < max_epochs
+
+    # Workers.
+
+    def _count_worker_seconds(self) -> None:
+        self.worker_seconds += len(self.workers) * (self.now - self.staffed_since)
+        self.staffed_since = self.now
+
+    def _leave(self, worker: Worker, reason: str) -> None:
+        worker.leaving = worker.leaving or reason
+        self.leaving.add(worker.number)
+        self.idle.discard(worker.number)
+
+    def _take_away(self, worker: Worker) -> None:
+        """Once it holds nothing."""
+        del self.workers[worker.number]
+        self.idle.discard(worker.number)
+        self.leaving.discard(worker.number)
+
+    # Trials.
+
+    def _move(self, trial: Trial, status: Status) -> None:
+        self.by_status[trial.status].discard(trial.number)
+        self.by_status[status].add(trial.number)
+        trial.status = status
+        if status is Status.RUNNING:
+            self._hear(trial)
+        else:
+            self.heard.pop(trial.number, None)
+
+    def _hear(self, trial: Trial) -> None:
+        self.heard.pop(trial.number, None)
+        self.heard[trial.number] = self.now
+
+    def _ask_back(self, trial: Trial) -> None:
+        """The worker is to let go of it."""
+        if trial.holder is not None:
+            self.parting.pop(trial.number, None)
+            self.parting[trial.number] = self.now
+
+    def _wait(self, trial: Trial) -> None:
+        """A trial that no worker has any more goes on later, unless it has ended or is paused."""
+        if trial.status in (Status.RUNNING, Status.WAITING):
+            self._move(trial, Status.WAITING)
+            self.ready.add(trial.number)
+
+    def _end(self, trial: Trial, status: Status, reason: str) -> None:
+        if status in (Status.DIVERGED, Status.FAILED):
+            self._unrank(trial)
+        self.ready.discard(trial.number)
+        self._move(trial, status)
+        trial.reason = reason
+        if trial.previous is not None:
+            self._supersede(trial.previous)
+            trial.previous = None
+        if trial.checkpoint is not None:
+            self.ended_saved.add(trial.number)
+
+    def _give_up_attempt(self, trial: Trial) -> None:
+        """What a worker knew of a trial is gone, and so is what was learned since the last checkpoint."""
+        trial.attempt += 1
+        self._let_go(trial)
+        self._withdraw_unsaved(trial)
+
+    def _let_go(self, trial: Trial) -> None:
+        self._leave_queue(trial)
+        self.held.discard(trial.number)
+        if trial.holder is not None and trial.holder in self.workers:
+            self.workers[trial.holder].holds.discard(trial.number)
+        trial.holder = None
+        trial.suspended = False
+        self.parting.pop(trial.number, None)
+
+    def _leave_queue(self, trial: Trial) -> None:
+        worker = self.workers.get(trial.holder) if trial.holder is not None else None
+        if worker is None or trial.number not in worker.queue:
+            return
+        worker.queue.remove(trial.number)
+        worker.since = self.now
+        if worker.queue:
+            first = self.trials[worker.queue[0]]
+            if first.status is Status.WAITING:
+                self._move(first, Status.RUNNING)
+        elif worker.leaving is None:
+            self.idle.add(worker.number)
+
+    # Scores and checkpoints.
+
+    def _rescore(self, trial: Trial, report: Report | None = None, cut_after: int | None = None) -> None:
+        before = trial.score
+        if cut_after is not None:
+            trial.cut(cut_after)
+        if report is not None:
+            trial.add(report)
+        if trial.score != before:
+            if before is not None:
+                self.ranking.discard((-before, trial.number))
+            if trial.score is not None:
+                self.ranking.add((-trial.score, trial.number))
+
+    def _withdraw_unsaved(self, trial: Trial) -> None:
+        """What was learned since the last checkpoint is lost, and a best epoch among it."""
+        self._rescore(trial, cut_after=trial.checkpoint.epoch if trial.checkpoint else 0)
+
+    def _unrank(self, trial: Trial) -> None:
+        if trial.score is not None:
+            self.ranking.discard((-trial.score, trial.number))
+
+    def _supersede(self, checkpoint: Checkpoint) -> None:
+        self.superseded[checkpoint.name] = checkpoint
+
+    def _keep(self, trial: Trial, checkpoint: Checkpoint | None) -> None:
+        """As the trial's last one."""
+        trial.checkpoint = checkpoint
+        best_epoch = checkpoint.best_epoch if checkpoint is not None else 0
+        trial.safe_score = next((report.score for report in trial.curve if report.epoch == best_epoch), None)
+        if checkpoint is None:
+            self.ended_saved.discard(trial.number)
+        elif trial.status.ended:
+            self.ended_saved.add(trial.number)

@@ -1,0 +1,27 @@
+"""Where trials that were begun go on: at any idle worker, after running out of memory at a fresh one."""
+
+from orchestrator.scheduler.instructions import Dismiss
+from orchestrator.scheduler.state import State
+from orchestrator.scheduler.trial import Status, Trial
+
+
+def in_order(state: State) -> list[Trial]:
+    """Those that need a fresh worker come first, lest others use it."""
+    trials = [state.trials[number] for number in state.ready]
+    return sorted(trials, key=lambda trial: not trial.needs_fresh_worker)
+
+
+def worker_for(trial: Trial, state: State) -> int | None:
+    """An idle one, if there is one that will do."""
+    if not trial.needs_fresh_worker:
+        return state.idle[0] if state.idle else None
+    return next((number for number in state.idle if state.workers[number].is_fresh), None)
+
+
+def replacement(trial: Trial, state: State) -> Dismiss | None:
+    """An idle worker that has trained before makes room for a fresh one, where nothing else will bring one."""
+    if state.count(Status.RUNNING) or any(worker.leaving is not None for worker in state.workers.values()):
+        return None
+    return Dismiss(
+        worker=state.idle[0], reason=f"trial {trial.number} ran out of memory and goes on in a fresh worker"
+    )

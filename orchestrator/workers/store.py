@@ -1,0 +1,115 @@
+"""A worker's checkpoint files: into the run's storage where this worker reaches it, else by way of the driver."""
+
+import hashlib
+import time
+from collections.abc import Callable
+from typing import TYPE_CHECKING
+
+from orchestrator.assignment import Checkpoint
+from orchestrator.storage import Storage, why_refused
+from orchestrator.workers.messages import Stored
+
+if TYPE_CHECKING:
+    from orchestrator.workers.link import Outbox
+
+FIRST_WAIT, LONGEST_WAIT = 0.5, 30.0
+"""Seconds between a refusal and the next try, which double."""
+READ_TRIES = 6
+ASK_EVERY = 0.2
+TELL_EVERY = 30.0
+
+
+class Damaged(OSError):
+    """The checkpoint is not what the journal says, and trying again does not help."""
+
+    def __init__(self, reason: str) -> None:
+        super().__init__(reason)
+        self.reason = reason
+
+
+class Store:
+    """Where a worker saves and loads checkpoints.
+
+    `storage` is the folder of the run's checkpoints, or None when this worker reaches it only through the driver.
+    """
+
+    def __init__(self, storage: Storage | None, outbox: "Outbox") -> None:
+        self.storage = storage
+        self.received: dict[str, bytes] = {}
+        """Files that the driver sent along with a command."""
+        self._outbox = outbox
+
+    def save(self, name: str, content: bytes, *, delayed: Callable[[str], None], abandoned: Callable[[], bool]) -> bool:
+        """Until it is written: a full disk or a network that is down delays a trial, and fails none.
+
+        Args:
+            name: A plain file name.
+            content: The file.
+            delayed: Told why it is not written yet, at the first refusal and every half minute.
+            abandoned: Asked while waiting; once true, nothing more is tried.
+
+        Returns:
+            Whether it is written.
+        """
+        if self.storage is None:
+            self._outbox.put(Stored(name, content))
+            return True
+        wait, told = FIRST_WAIT, -TELL_EVERY
+        while True:
+            try:
+                self.storage.write(name, content)
+                return True
+            except OSError as error:
+                if (now := time.monotonic()) - told >= TELL_EVERY:
+                    delayed(why_refused(error, self.storage))
+                    told = now
+            if not _wait(wait, abandoned):
+                return False
+            wait = min(2 * wait, LONGEST_WAIT)
+
+    def load(self, checkpoint: Checkpoint) -> bytes:
+        """The file, verified.
+
+        Raises:
+            Damaged: There is none, or it is not the one that was committed.
+            OSError: The storage refused again and again.
+        """
+        content = self.received.pop(checkpoint.name, None)
+        if content is None:
+            content = self._read(checkpoint.name)
+        if len(content) != checkpoint.bytes:
+            raise Damaged(
+                f"checkpoint {checkpoint.name} has {len(content):,} bytes, {checkpoint.bytes:,} by the journal"
+            )
+        if hashlib.sha256(content).hexdigest() != checkpoint.sha256:
+            raise Damaged(f"checkpoint {checkpoint.name} is damaged: its hash is not the one in the journal")
+        return content
+
+    def _read(self, name: str) -> bytes:
+        if self.storage is None:
+            raise Damaged(f"checkpoint {name} was not sent to this worker")
+        wait, refused = FIRST_WAIT, ""
+        for trial in range(READ_TRIES):
+            if trial:
+                time.sleep(wait)
+                wait = min(2 * wait, LONGEST_WAIT)
+            try:
+                return self.storage.read(name)
+            except (FileNotFoundError, IsADirectoryError):
+                raise Damaged(f"checkpoint {name} is missing in {self.storage.where}") from None
+            except ValueError as error:
+                raise Damaged(f"checkpoint {error}") from None
+            except OSError as error:
+                refused = why_refused(error, self.storage)
+        raise OSError(refused)
+
+
+def _wait(seconds: float, abandoned: Callable[[], bool]) -> bool:
+    """False as soon as it is abandoned."""
+    end = time.monotonic() + seconds
+    while not abandoned():
+        left = end - time.monotonic()
+        if left <= 0:
+            return True
+        time.sleep(min(left, ASK_EVERY))
+    return False
