@@ -361,6 +361,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     for stream in (sys.stdout, sys.stderr):
         if hasattr(stream, "reconfigure"):
             stream.reconfigure(errors="replace")
+    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")  # Studies may import TensorFlow, which greets.
     try:
         return commands.main(arguments, prog_name=PROGRAM, standalone_mode=False) or 0
     except UserError as error:
@@ -376,6 +377,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 
 def _complain(lines: Sequence[str], exit_code: int) -> int:
+    from orchestrator.tables import visible
+
     for line in lines:
-        click.echo(f"error: {line}", err=True)
+        click.echo(visible(f"error: {line}"), err=True)
     return exit_code

@@ -187,7 +187,7 @@ def _header(path: Path, line: bytes) -> Header:
         number = json.loads(line)["format"]
         if number in range(1, FORMAT + 1):
             return decode_header(line)
-    except (ValueError, KeyError, TypeError) as error:
+    except (ValueError, KeyError, TypeError, RecursionError) as error:
         raise JournalDamaged(f"{path}, line 1: not the header of a journal ({error})") from None
     raise UserError(f"{path}: format {number} is not known to this version, which reads 1 to {FORMAT}: use a newer one")
 

@@ -71,7 +71,7 @@ def leaderboard(state: State, hyperparameters: Iterable[str]) -> "pd.DataFrame":
     add("reason", [trial.reason for trial in trials], "string")
     add("score", [best and best.metrics[state.objective.name] for best in bests], "Float64")
     add("epoch", [best and best.epoch for best in bests], "Int64")
-    add("epochs", [trial.epoch for trial in trials], "Int64")
+    add("epochs", [trial.epochs for trial in trials], "Int64")
     add("seconds", [trial.seconds for trial in trials], "Float64")
     add("worker", [trial.worker for trial in trials], "Int64")
     for name in hyperparameters:

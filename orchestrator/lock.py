@@ -116,6 +116,6 @@ def holder_of(run_dir: Path) -> dict[str, Any]:
 def _read(descriptor: int) -> dict[str, Any]:
     try:
         found = json.loads(os.pread(descriptor, 65536, 0) or b"{}")
-    except ValueError:
+    except (ValueError, RecursionError):
         return {}
     return found if isinstance(found, dict) else {}

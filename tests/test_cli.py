@@ -104,7 +104,7 @@ def test_the_package_gives_what_users_need_and_imports_it_late():
 
 def test_the_options_of_launch_are_those_of_the_contract():
     options = {name for parameter in cli.launch.params for name in parameter.opts if name.startswith("-")}
-    shown = {f"--{field.name.replace('_', '-')}" for field in fields(Settings)} - {"--checkpoint-every"}
+    shown = {f"--{field.name.replace('_', '-')}" for field in fields(Settings)}
     assert options == shown | {"--quiet", "--json"}
 
 

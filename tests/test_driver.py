@@ -22,8 +22,8 @@ from tests.scheduler.support import (
     released,
     reported,
     started,
-    stop,
     stop_requested,
+    suspend,
     train,
     wake_at,
 )
@@ -103,7 +103,7 @@ def test_nothing_after_the_end_is_heard(tmp_path: Path) -> None:
     backend = Scripted([[started(), joined(0)], [stop_requested(), released(0), joined(1), reported(0, 1, 0.5)]])
     drive(Brain("none"), backend, journal)
     journal.close()
-    assert backend.asked[1] == [end_run("interrupted"), stop(0), wake_at(20.0), finish("interrupted")]
+    assert backend.asked[1] == [end_run("interrupted"), suspend(0), wake_at(20.0), finish("interrupted")]
     assert list(read_journal(tmp_path)[1])[-1] == finish("interrupted")
 
 

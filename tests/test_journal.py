@@ -14,13 +14,26 @@ from hypothesis import strategies as st
 
 from orchestrator.assignment import Assignment
 from orchestrator.errors import UserError
-from orchestrator.journal import FILE, FORMAT, LOCK, Header, Journal, JournalDamaged, read_journal
+from orchestrator.journal import FILE, FORMAT, Header, Journal, JournalDamaged, read_journal
+from orchestrator.lock import FILE as LOCK
 from orchestrator.objective import Objective
-from orchestrator.scheduler.events import AnyEvent, ConfigurationProposed, SamplerExhausted, TrialReported
+from orchestrator.scheduler.events import (
+    AnyEvent,
+    CheckpointDamaged,
+    CheckpointDelayed,
+    ConfigurationProposed,
+    NodeDraining,
+    RunResumed,
+    SamplerExhausted,
+    TrialReported,
+    WorkerLost,
+    WorkerWornOut,
+)
 from orchestrator.scheduler.instructions import (
     Adapt,
     AnyInstruction,
     Discard,
+    Dismiss,
     EndRun,
     Finish,
     GiveUp,
@@ -28,6 +41,7 @@ from orchestrator.scheduler.instructions import (
     Propose,
     Stop,
     StopSampling,
+    Suspend,
     Train,
     WakeAt,
 )
@@ -53,6 +67,7 @@ from tests.scheduler.support import (
     time_reached,
 )
 
+SINCE_FORMAT_3 = {RunResumed, WorkerWornOut, NodeDraining, CheckpointDelayed, CheckpointDamaged, Suspend, Dismiss}
 ASSETS = Path(__file__).parent / "assets"
 HEADER = Header(
     format=FORMAT,
@@ -90,7 +105,16 @@ RECORDS = [
     completed(0),
     diverged(0, epoch=2),
     failed(0, where="study.py:7", bad_study=True),
+    failed(0, kind="out of memory"),
     released(0, attempt=3),
+    WorkerLost(at=1.0, worker=3, reason="it is gone", cause="preempted"),
+    WorkerWornOut(at=1.0, worker=3, reason="its memory grew"),
+    NodeDraining(at=1.0, node="a", reason="it is about to be taken away"),
+    CheckpointDelayed(at=1.0, trial=0, attempt=1, reason="no space left"),
+    CheckpointDamaged(at=1.0, trial=0, attempt=1, name="trial-0-attempt-1-epoch-1", reason="it is missing"),
+    RunResumed(at=1.0, settings={"trials": 50, "max_time": None}, changes=["tensorflow is 3, and was 2"]),
+    Suspend(worker=0, trial=1, attempt=1, reason="to go on", cause="stalled"),
+    Dismiss(worker=0, reason="it is worn out"),
     Train(worker=0, assignment=ASSIGNMENT, reason="promoted: epoch 1, rank 1 of 3", queued=True),
     Pause(worker=0, trial=1, attempt=1, reason="„to wait“\n\t\x00"),
     Stop(worker=None, trial=1, attempt=1, reason="to end"),
@@ -283,7 +307,7 @@ def test_a_journal_of_format_1_loads() -> None:
     assert (header.format, header.study, header.seed) == (1, "digits", 7)
     assert header.hyperparameters == ["learning_rate", "units", "optimizer", "momentum"]
     read = list(records)
-    new = {ConfigurationProposed, SamplerExhausted, Propose, Adapt}
+    new = {ConfigurationProposed, SamplerExhausted, Propose, Adapt, *SINCE_FORMAT_3}
     assert {type(record) for record in read} == set(typing.get_args(AnyEvent | AnyInstruction)) - new
     objective = Objective(header.objective, "min")
     state = State(objective)

@@ -12,6 +12,7 @@ from orchestrator.display.progress import Clock, Progress
 from orchestrator.display.summary import problem_lines
 from orchestrator.scheduler.instructions import Record
 from orchestrator.scheduler.state import State
+from orchestrator.tables import visible
 
 
 class Display:
@@ -80,7 +81,7 @@ class Display:
     def _write(self, lines: Iterable[str], to: TextIO | None = None) -> None:
         stream = to or self.out
         for line in lines:
-            stream.write(f"{line}\n")
+            stream.write(f"{visible(line)}\n")
         stream.flush()
 
     def _show(self, show: Callable[[], None]) -> None:

@@ -84,7 +84,7 @@ class EventsDisplay(Display):
             "status": str(trial.status),
             "score": best and best.metrics[self.state.objective.name],
             "epoch": best and best.epoch,
-            "epochs": trial.epoch,
+            "epochs": trial.epochs,
             "seconds": trial.seconds,
         }
 

@@ -15,7 +15,7 @@ from orchestrator.display.summary import last_lines
 from orchestrator.display.words import clock, roughly
 from orchestrator.scheduler.instructions import Record
 from orchestrator.scheduler.trial import Status, Trial
-from orchestrator.tables import aligned, cut, short
+from orchestrator.tables import aligned, cut, short, visible
 
 REDRAW_SECONDS = 0.25
 HEAD_ROWS = 5
@@ -32,7 +32,7 @@ class LiveDisplay(Display):
         self._live = Live(console=self.console, auto_refresh=False, transient=True, vertical_overflow="crop")
 
     def _say(self, line: str) -> None:
-        self.console.print(line, soft_wrap=True, markup=False, highlight=False, emoji=False)
+        self.console.print(visible(line), soft_wrap=True, markup=False, highlight=False, emoji=False)
 
     def _opened(self) -> None:
         self._news = News(self.state)
@@ -59,7 +59,7 @@ class LiveDisplay(Display):
         # One text of ready lines: rich's own tables would take a tenth of the driver's time.
         text = Text(no_wrap=True, overflow="crop")
         for line, style in self.view(self.console.width, self.console.height):
-            text.append(f"{cut(line, self.console.width)}\n", style)
+            text.append(f"{cut(visible(line), self.console.width)}\n", style)
         text.right_crop(1)
         return text
 

@@ -74,7 +74,7 @@ class Epochs:
     @classmethod
     def of(cls, state: State, max_epochs: int) -> "Epochs":
         ended = (Status.COMPLETED, Status.DIVERGED, Status.FAILED)
-        trained = sum(trial.epoch for trial in state.trials)
+        trained = sum(trial.epochs for trial in state.trials)
         left = sum(max_epochs - trial.epoch for trial in state.trials if trial.status not in ended)
         return cls(trained, trained + left)
 
@@ -125,12 +125,15 @@ def next_commands(about: About, state: State) -> Iterator[str]:
     command = program()
     run_dir = shlex.quote(shown_path(about.run_dir))
     yield "What next:"
-    if state.ending is not None:
-        yield "  # go on where it ended (with a limit that has more room, if one was reached: --max-time +1h)"
+    if state.finished is not None and state.finished.outcome != "done":
+        yield "  # go on where it ended"
         yield f"  {resume_command(about.run_dir)}"
     yield "  # all trials (also as csv, json or markdown: --format), and the best one"
     yield f"  {command} leaderboard {run_dir}"
     yield f"  {command} best {run_dir}"
+    if state.finished is not None and state.finished.outcome == "done":
+        yield "  # more trials in the same run (also --epochs, --max-time +1h)"
+        yield f"  {resume_command(about.run_dir)} --trials +{len(state.trials)}"
     if about.argument is not None:
         yield "  # the same study with twice as many trials, of other configurations"
         yield f"  {command} launch {shlex.join([about.argument, *_twice(about.settings)])}"

@@ -57,9 +57,7 @@ class Suspend(Instruction, frozen=True):
     trial: int
     attempt: int
     reason: str
-    cause: AGAIN = "again: "
-"""How the reason begins why a trial goes on that its worker had lost or let go of."""
-SuspendCause = "ending"
+    cause: SuspendCause = "ending"
 
 
 class Dismiss(Instruction, frozen=True):

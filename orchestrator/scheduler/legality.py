@@ -35,7 +35,10 @@ def is_current(state: "State", event: TrialEvent) -> bool:
 def _is_committed(state: "State", checkpoint: Checkpoint) -> bool:
     if checkpoint.name in state.superseded:
         return True
-    return 0 <= checkpoint.trial < len(state.trials) and state.trials[checkpoint.trial].checkpoint == checkpoint
+    if not 0 <= checkpoint.trial < len(state.trials):
+        return False
+    trial = state.trials[checkpoint.trial]
+    return checkpoint in (trial.checkpoint, trial.previous)
 
 
 def _is_last_or_previous(state: "State", record: CheckpointDamaged) -> bool:

@@ -22,6 +22,4 @@ def replacement(trial: Trial, state: State) -> Dismiss | None:
     """An idle worker that has trained before makes room for a fresh one, where nothing else will bring one."""
     if state.count(Status.RUNNING) or any(worker.leaving is not None for worker in state.workers.values()):
         return None
-    return Dismiss(
-        worker=state.idle[0], reason=f"trial {trial.number} ran out of memory and goes on in a fresh worker"
-    )
+    return Dismiss(worker=state.idle[0], reason=f"trial {trial.number} ran out of memory and goes on in a fresh worker")

@@ -377,8 +377,13 @@ class State(Knowledge):
     def _(self, record: Discard) -> None:
         checkpoint = record.checkpoint
         self.checkpoint_bytes -= checkpoint.bytes
-        if self.superseded.pop(checkpoint.name, None) is None:
-            self._keep(self.trials[checkpoint.trial], None)
+        if self.superseded.pop(checkpoint.name, None) is not None:
+            return
+        trial = self.trials[checkpoint.trial]
+        if trial.checkpoint == checkpoint:
+            self._keep(trial, None)
+        else:
+            trial.previous = None  # In a journal of format 1 or 2, in which none stayed.
 
     def _release(self, record: TrialEvent, status: Status, reason: str) -> None:
         """The worker is through with a trial; one that was stopped meanwhile stays so."""

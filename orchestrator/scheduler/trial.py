@@ -123,6 +123,7 @@ class Trial:
         "memory_failures",
         "number",
         "previous",
+        "reached",
         "reason",
         "repeats_itself",
         "safe_score",
@@ -140,6 +141,8 @@ class Trial:
         self.reason = reason
         self.curve: list[Report] = []
         self.best: Report | None = None
+        self.reached = 0
+        """The last epoch of the longest curve it ever had."""
         self.checkpoint: Checkpoint | None = None
         """The last one committed, unless it was discarded."""
         self.previous: Checkpoint | None = None
@@ -195,6 +198,11 @@ class Trial:
         return self.curve[-1].epoch if self.curve else 0
 
     @property
+    def epochs(self) -> int:
+        """How far it has got; for a failed trial, whose curve is gone, how far it once had."""
+        return self.reached if self.status is Status.FAILED else self.epoch
+
+    @property
     def score(self) -> float | None:
         """The best report's objective, larger is better; failed and diverged trials have none."""
         if self.best is None or self.status in (Status.DIVERGED, Status.FAILED):
@@ -210,6 +218,7 @@ class Trial:
         if report.epoch <= self.epoch:
             self.cut(report.epoch - 1)
         self.curve.append(report)
+        self.reached = max(self.reached, report.epoch)
         if isfinite(report.score) and (self.best is None or report.score > self.best.score):
             self.best = report
 

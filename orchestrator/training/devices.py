@@ -25,7 +25,7 @@ def prepare(cpus: float, gpus: float, deterministic: bool = False) -> Devices:
     `deterministic`: each op gives the same bits each time, where need be slower, or refuses; for good.
     `gpus` above 0 on a machine where TensorFlow sees none is no error here (logical GPUs): look at the answer.
     """
-    _set_environment(gpus)
+    _set_environment(gpus, deterministic)
     tf = _import_tensorflow()
     threads = max(1, int(cpus))
     try:
@@ -45,10 +45,13 @@ def prepare(cpus: float, gpus: float, deterministic: bool = False) -> Devices:
     return _read_back(tf, threads, gpus, deterministic)
 
 
-def _set_environment(gpus: float) -> None:
+def _set_environment(gpus: float, deterministic: bool) -> None:
     for name, value in QUIET.items():
         os.environ.setdefault(name, value)
     os.environ["KERAS_BACKEND"] = "tensorflow"
+    if deterministic:
+        # Its kernels are chosen by the kind of CPU, and a trial may go on at another node.
+        os.environ.setdefault("TF_ENABLE_ONEDNN_OPTS", "0")
     if gpus <= 0:
         # Ray lets a worker without GPUs see all of the node's, and Keras compiles for a GPU that is only hidden.
         os.environ["CUDA_VISIBLE_DEVICES"] = NO_GPU

@@ -37,5 +37,5 @@ def keras_file(model: keras.Model) -> bytes:
 
 def load_keras_file(path: Path) -> keras.Model:
     """In Keras's safe mode: nothing in the file is run."""
-    model: keras.Model = keras.saving.load_model(path)
+    model: keras.Model = keras.saving.load_model(path, safe_mode=True)
     return model

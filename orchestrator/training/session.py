@@ -24,6 +24,8 @@ SEED_BITS = 0xFFFFFFFF
 
 MOST_TIME_TO_COLLECT = 0.03
 """Of the time in which trials are trained."""
+_collected_at: float | None = None
+_collecting_took = 0.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,25 +62,19 @@ def begin_trial(seed: int) -> None:
     keras.utils.set_random_seed(short_seed(seed))
 
 
-class _Collection:
-    ended = 0.0
-    took = 0.0
-
-
 def _collect_past_trials() -> None:
-    """Models and graphs are cycles of objects. Python would let several trials' gather first, and memory with them, which
-    then is in pieces. Looking through what was there before the first trial takes longest, so that is left out.
-    """
+    """Models and graphs are cycles of objects. Python would let those of several trials gather, whose memory is then in
+    pieces. What was there before the first trial takes the longest to look through, and is left out from then on."""
+    global _collected_at, _collecting_took
     began = time.perf_counter()
-    if began - _Collection.ended < _Collection.took / MOST_TIME_TO_COLLECT:
+    if _collected_at is not None and began - _collected_at < _collecting_took / MOST_TIME_TO_COLLECT:
         return
     gc.collect()
-    if not _Collection.ended:
+    if _collected_at is None:
         gc.freeze()
-        _Collection.ended = time.perf_counter()
-        return
-    _Collection.ended = time.perf_counter()
-    _Collection.took = _Collection.ended - began
+        began = time.perf_counter()
+    _collected_at = time.perf_counter()
+    _collecting_took = _collected_at - began
 
 
 def begin_epoch(seed: int, epoch: int) -> None:

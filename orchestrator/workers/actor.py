@@ -227,7 +227,8 @@ def _proof(run_dir: Path) -> str | None:
 def _stay_in_session_folder() -> None:
     """Temporary files, AutoGraph's among them, are left to Ray: a worker is killed in the end, and removes nothing."""
     folder = ray._private.worker._global_node.get_session_dir_path()
-    os.environ["TMPDIR"] = tempfile.tempdir = folder
+    # One of our own there, for anybody may write into Ray's.
+    os.environ["TMPDIR"] = tempfile.tempdir = tempfile.mkdtemp(prefix="worker-", dir=folder)
 
 
 def _log_to(path: Path) -> None:

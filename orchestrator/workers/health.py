@@ -23,6 +23,8 @@ FIRST_TO_COMPARE = 2
 LEAST_AVAILABLE = 0.06
 """Of the machine's memory; Ray kills workers of its own choice at 0.05."""
 SECONDS_BETWEEN_LOOKS = 0.15
+SECONDS_BETWEEN_COMPARISONS = 1.0
+"""There may be a thousand trials in a second."""
 MOST_TIME_FOR_CHILDREN = 0.005
 """Finding them means looking through all processes where the kernel does not tell, so it is done less often there."""
 PROC = Path("/proc")
@@ -114,10 +116,12 @@ def let_go() -> None:
 class Growth:
     """Compares a worker's memory after each trial with that after its second."""
 
-    def __init__(self, most: int = MOST_GROWTH) -> None:
+    def __init__(self, most: int = MOST_GROWTH, every: float = SECONDS_BETWEEN_COMPARISONS) -> None:
         self._most = most
+        self._every = every
         self._trials = 0
         self._first = 0
+        self._compared_at = 0.0
 
     def after_trial(self) -> str | None:
         """Why the worker should be replaced, if it should."""
@@ -125,6 +129,9 @@ class Growth:
         if self._trials <= FIRST_TO_COMPARE:
             self._first = memory()
             return None
+        if time.monotonic() - self._compared_at < self._every:
+            return None
+        self._compared_at = time.monotonic()
         if memory() - self._first <= self._most:
             return None
         let_go()

@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 import ray
-from ray.exceptions import NodeDiedError, OutOfMemoryError, RayActorError, RayError
+from ray.exceptions import NodeDiedError, OutOfMemoryError, RayActorError, RayError, RayTaskError
 
 from orchestrator.scheduler.events import LossCause
 from orchestrator.training.link import Interruption
@@ -125,7 +125,8 @@ def _reason(error: Exception) -> tuple[str, LossCause]:
     """Why a worker is gone, on one line."""
     if isinstance(error, RayActorError) and error.preempted:
         return "its node was preempted", "preempted"
-    lines = [line.strip() for line in str(error).splitlines() if line.strip()]
+    cause = error.cause if isinstance(error, RayTaskError) and error.cause is not None else error
+    lines = [line.strip() for line in str(cause).splitlines() if line.strip()]
     told = next((line for line in lines if "died" in line or "exit" in line), "") or next(iter(lines), "")
     text = " ".join(lines)
     if isinstance(error, OutOfMemoryError) or "OutOfMemory" in text or "low on memory" in text:

@@ -7,12 +7,12 @@ from typing import Any
 
 import pytest
 
+from orchestrator import cli
 from orchestrator.journal import FILE, FORMAT
+from tests.bad_input.runs import Lines, good_lines, line, write_run
 from tests.bad_input.support import named, refused
-from tests.simulated_runs import simulated
 
-COMMANDS = (["leaderboard"], ["best"], ["simulate", "--curves"])
-Lines = list[bytes]
+COMMANDS = (["leaderboard"], ["best"], ["simulate", "--curves"], ["resume"])
 Change = Callable[[Lines], Lines]
 
 NOT_A_HEADER = "line 1: not the header of a journal (…"
@@ -21,13 +21,7 @@ NOT_A_HEADER = "line 1: not the header of a journal (…"
 @pytest.fixture(scope="module")
 def good(tmp_path_factory: pytest.TempPathFactory) -> Lines:
     """The journal of a run that has ended."""
-    folder = tmp_path_factory.mktemp("good")
-    simulated(folder, trials=6, epochs=3, workers=2)
-    return (folder / FILE).read_bytes().splitlines(keepends=True)
-
-
-def line(record: dict[str, Any]) -> bytes:
-    return json.dumps(record).encode() + b"\n"
+    return good_lines(tmp_path_factory.mktemp("good"))
 
 
 def place(lines: Lines, kind: str) -> int:
@@ -181,35 +175,61 @@ RECORDS = [
 @pytest.fixture
 def say(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]):
     """Every command says the line of the directory `run`."""
-    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr("orchestrator.run.execute", lambda *_: pytest.fail("it was resumed"))
 
-    def run(expected: str, code: int = 2) -> None:
+    def run(expected: str) -> None:
         for command in COMMANDS:
-            refused(capsys, [*command, "run"], expected, code=code, here=tmp_path)
+            refused(capsys, [*command, tmp_path / "run"], f"HERE/run{expected}", here=tmp_path)
 
     return run
 
 
-def write(folder: Path, lines: Lines) -> None:
-    (folder / "run").mkdir()
-    (folder / "run" / FILE).write_bytes(b"".join(lines))
-
-
 @pytest.mark.parametrize(("change", "expected"), named(HEADERS))
 def test_headers(say, tmp_path: Path, good: Lines, change: Change, expected: str) -> None:
-    write(tmp_path, change(good))
-    say(f"run/journal.jsonl, {expected}")
+    write_run(tmp_path, change(good))
+    say(f"/journal.jsonl, {expected}")
 
 
 @pytest.mark.parametrize(("change", "expected"), named(FORMATS))
 def test_formats(say, tmp_path: Path, good: Lines, change: Change, expected: str) -> None:
-    write(tmp_path, change(good))
-    say(f"run/journal.jsonl: {expected}")
+    write_run(tmp_path, change(good))
+    say(f"/journal.jsonl: {expected}")
 
 
 @pytest.mark.parametrize(("change", "expected"), named(RECORDS))
 def test_records(say, tmp_path: Path, good: Lines, change: Change, expected: str) -> None:
     changed = change(good)
     number = next(n for n, (old, new) in enumerate(zip([*good, b""], changed, strict=False), start=1) if old != new)
-    write(tmp_path, changed)
-    say(f"run/journal.jsonl, line {number}: {expected}")
+    write_run(tmp_path, changed)
+    say(f"/journal.jsonl, line {number}: {expected}")
+
+
+def test_no_journal(say, tmp_path: Path, good: Lines) -> None:
+    journal = write_run(tmp_path, good) / FILE
+    journal.unlink()
+    say(" is no run directory: …")
+    journal.mkdir()
+    say(" is no run directory: …")
+
+
+def test_no_directory(say, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    for command in COMMANDS[:2]:
+        refused(capsys, [*command, tmp_path / "run"], "HERE/run is no run directory: …", here=tmp_path)
+    (tmp_path / "run").write_text("trial,score\n")
+    for command in COMMANDS[:2]:
+        refused(capsys, [*command, tmp_path / "run"], "HERE/run is no run directory: …", here=tmp_path)
+
+
+def test_a_torn_last_line_is_none(tmp_path: Path, good: Lines, capsys: pytest.CaptureFixture[str]) -> None:
+    run = write_run(tmp_path, [*good[:-1], good[-1][:-9]])
+    for command in COMMANDS[:3]:
+        assert cli.main([*command, str(run)]) == 0
+        captured = capsys.readouterr()
+        assert captured.out and "error" not in captured.err
+
+
+def test_a_run_without_a_report(tmp_path: Path, good: Lines, capsys: pytest.CaptureFixture[str]) -> None:
+    run = write_run(tmp_path, good[:4])
+    refused(capsys, ["best", run], "no trial of HERE/run has a score yet", code=1, here=tmp_path)
+    line = "HERE/run: no trial has reported val_accuracy yet, so there is nothing to simulate on"
+    refused(capsys, ["simulate", "--curves", run], line, here=tmp_path)

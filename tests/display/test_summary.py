@@ -10,10 +10,20 @@ from orchestrator.display.events import EventsDisplay
 from orchestrator.display.lines import LinesDisplay
 from orchestrator.display.live import LiveDisplay
 from orchestrator.display.quiet import QuietDisplay
-from orchestrator.display.summary import epochs_line, failures_line, next_commands, problem_lines
+from orchestrator.display.summary import epochs_line, failures_line, late_words_line, next_commands, problem_lines
 from orchestrator.settings import Settings
 from tests.display.support import Shown
-from tests.scheduler.support import begun, diverged, failed, joined, lost, reported
+from tests.scheduler.support import (
+    begun,
+    completed,
+    diverged,
+    failed,
+    joined,
+    lost,
+    released,
+    reported,
+    stop_requested,
+)
 from tests.simulated_runs import SimulatedRun, simulated
 
 
@@ -155,7 +165,7 @@ def test_failures_are_told_by_kind():
 
 def test_the_next_command_is_one_that_can_be_typed():
     settings = Settings(trials=7, epochs=5, stopper="median", seed=3, gpus_per_trial=0.25, max_time=90.0, target=0.5)
-    commands = [line for line in next_commands(SimulatedRun(settings).about()) if "launch" in line]
+    commands = [line for line in next_commands(SimulatedRun(settings).about(), begun("none").state) if "launch" in line]
     words = shlex.split(commands[0])
     context = launch.make_context("launch", words[words.index("launch") + 1 :])
     given = {name: value for name, value in context.params.items() if value not in (None, False)}
@@ -173,5 +183,25 @@ def test_the_next_command_is_one_that_can_be_typed():
 
 
 def test_a_study_made_in_python_has_no_command_of_its_own():
-    commands = list(next_commands(SimulatedRun(Settings()).about(argument=None)))
+    commands = list(next_commands(SimulatedRun(Settings()).about(argument=None), begun("none").state))
     assert not any("launch" in line and "my_study.py" not in line for line in commands)
+
+
+def test_a_run_that_was_cut_short_tells_how_it_goes_on():
+    brain = begun("none")
+    brain.tell(stop_requested(), released(0))
+    commands = list(next_commands(SimulatedRun(Settings()).about(), brain.state))
+    words = shlex.split(next(line for line in commands if " resume " in line))
+    assert words[words.index("resume") :] == ["resume", str(SimulatedRun(Settings()).about().run_dir)]
+
+
+def test_a_run_that_is_done_tells_how_it_is_extended():
+    brain = begun("none", trials=1)
+    brain.tell(reported(0, 9, 0.5), completed(0))
+    assert any(line.endswith(" --trials +1") for line in next_commands(SimulatedRun(Settings()).about(), brain.state))
+
+
+def test_words_that_came_too_late_are_counted():
+    brain = begun("none", trials=1)
+    brain.tell(reported(0, 1, 0.5), lost(0), reported(0, 2, 0.5))
+    assert late_words_line(brain.state) == "1 word of attempts that had been given up, not counted"

@@ -24,6 +24,7 @@ def test_a_fresh_worker() -> None:
         import keras, tensorflow as tf
         assert devices.threads == tf.config.threading.get_intra_op_parallelism_threads() == 2
         assert tf.config.threading.get_inter_op_parallelism_threads() == 1
+        assert not devices.deterministic
         assert devices.gpus == () and os.environ["CUDA_VISIBLE_DEVICES"] == "-1"
         assert keras.backend.backend() == "tensorflow"
         assert "sklearn" not in sys.modules
@@ -31,6 +32,20 @@ def test_a_fresh_worker() -> None:
         print("fine")
     """)
     assert out.endswith("fine\n")
+
+
+def test_deterministic() -> None:
+    """What has no deterministic kernel, or no seed, is refused instead of differing."""
+    out = run("""
+        from orchestrator.training.devices import prepare
+        assert prepare(cpus=1, gpus=0, deterministic=True).deterministic
+        import tensorflow as tf
+        try:
+            tf.random.normal([2])
+        except RuntimeError as error:
+            print(error)
+    """)
+    assert "Random ops require a seed to be set when determinism is enabled" in out
 
 
 def test_the_same_again_is_no_error() -> None:

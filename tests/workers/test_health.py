@@ -4,6 +4,7 @@ import signal
 import subprocess
 import sys
 import threading
+import time
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -82,7 +83,7 @@ def test_children_of_children_are_ended() -> None:
 
 
 def test_growth_is_since_the_second_trial() -> None:
-    growth = Growth(most=MUCH // 2)
+    growth = Growth(most=MUCH // 2, every=0.0)
     kept = []
     for _ in range(2):
         kept.append(eaten())
@@ -102,11 +103,20 @@ def test_what_can_be_let_go_is_no_growth() -> None:
             self.itself = self
             self.held = eaten()
 
-    growth = Growth(most=MUCH // 2)
+    growth = Growth(most=MUCH // 2, every=0.0)
     for _ in range(3):
         assert growth.after_trial() is None
     Cycle()
     assert growth.after_trial() is None
+
+
+def test_many_short_trials_are_not_all_looked_at() -> None:
+    growth = Growth(most=MUCH // 2, every=600.0)
+    for _ in range(3):
+        assert growth.after_trial() is None
+    held = eaten()
+    assert growth.after_trial() is None
+    del held
 
 
 class Told:
@@ -186,6 +196,7 @@ def test_without_a_limit_it_is_the_fair_share_when_the_machine_has_no_more(
 ) -> None:
     """As if it were the case that nearly all is used."""
     monkeypatch.setattr(health, "LEAST_AVAILABLE", 1.0)
+    monkeypatch.setattr(health, "_is_largest_worker", lambda used: True)
     fair = Watch(told, None, cpus=1, node_cpus=1)
     fair.start()
     assert not told.wait(3 * health.SECONDS_BETWEEN_LOOKS)
@@ -196,6 +207,14 @@ def test_without_a_limit_it_is_the_fair_share_when_the_machine_has_no_more(
     watch.stop()
     assert told.reasons[0].startswith("out of memory: the machine has ")
     assert told.reasons[0].endswith(f" left, this worker uses {shown(memory())}")
+
+
+def test_only_the_largest_of_rays_workers_goes() -> None:
+    _started.append(subprocess.Popen(["ray::Worker.run", "-c", EATER], executable=sys.executable))
+    while "ray::Worker.run" not in psutil.Process(_started[0].pid).cmdline() or memory() < MUCH:
+        time.sleep(0.05)
+    assert not health._is_largest_worker(MUCH // 2)
+    assert health._is_largest_worker(10**15)
 
 
 MEMINFO = "MemTotal:       16000000 kB\nMemFree:         1000000 kB\nMemAvailable:    8000000 kB\n"
