@@ -15,4 +15,5 @@ def redacted(text: str) -> str:
     for name, value in sorted(found, key=lambda item: -len(item[1])):
         for form in (value, repr(value)[1:-1]):
             text = text.replace(form, f"***{name}***")
-    return text
+    # Half a surrogate pair, as in the name of a file that is not UTF-8, could not be sent on.
+    return text.encode("utf-8", "backslashreplace").decode()

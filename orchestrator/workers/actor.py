@@ -39,6 +39,7 @@ from orchestrator.scheduler.events import (
 from orchestrator.storage import open_storage
 from orchestrator.study import Study
 from orchestrator.training.link import Completed, Diverged, Ending, Failed, Interruption, Released
+from orchestrator.training.redaction import redacted
 from orchestrator.workers.health import Growth, Watch, end_children
 from orchestrator.workers.link import LATER, Inbox, Outbox, TrialLink
 from orchestrator.workers.messages import (
@@ -122,7 +123,7 @@ class Worker:
         except BaseException as error:
             with suppress(OSError):  # The log's disk may be what is full.
                 traceback.print_exc()
-            self._outbox.put(Broken(f"{type(error).__name__}: {error}"))
+            self._outbox.put(Broken(redacted(f"{type(error).__name__}: {error}")))
 
     def _end_out_of_memory(self, reason: str) -> None:
         """Before the machine has none left, and Ray or the kernel choose whom to end."""

@@ -74,7 +74,7 @@ STUDIES = [
     (
         "another space",
         STUDY.replace("Int(1, 3)", "Int(1, 4)"),
-        "HERE/run cannot simply go on: the search space has changed; the study's code has changed (toy.py). Undo that, …",
+        "HERE/run cannot simply go on: the search space has changed; the study's code has changed (toy.py). Undo …",
     ),
     (
         "another objective",

@@ -1,0 +1,147 @@
+"""A journal that is gone on with: after a crash, and on a disk that fills up."""
+
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from orchestrator.driver import drive
+from orchestrator.errors import UserError
+from orchestrator.journal import FILE, Journal, is_torn, read_journal, resumptions_of, whole_size
+from orchestrator.lock import Lock
+from orchestrator.scheduler.events import RunResumed
+from orchestrator.scheduler.instructions import Record
+from tests import disks
+from tests.scheduler.support import Brain, completed, joined, reported, saved, started
+from tests.test_driver import Scripted
+from tests.test_journal import HEADER
+
+FIRST: list[Record] = [started(), joined(0)]
+SECOND: list[Record] = [reported(0, 1, 0.5), saved(0, 1)]
+
+
+def write(run_dir: Path, records: list[Record]) -> None:
+    journal = Journal.create(run_dir, HEADER)
+    journal.append(records)
+    journal.close()
+
+
+def reopen(run_dir: Path) -> Journal:
+    lock = Lock(run_dir)
+    lock.take()
+    return Journal.reopen(run_dir, lock)
+
+
+def read(run_dir: Path) -> list[Record]:
+    return list(read_journal(run_dir)[1])
+
+
+def test_it_goes_on_at_its_end(tmp_path: Path) -> None:
+    write(tmp_path, FIRST)
+    journal = reopen(tmp_path)
+    journal.append(SECOND)
+    journal.close()
+    assert read(tmp_path) == [*FIRST, *SECOND]
+
+
+@settings(max_examples=30, deadline=None)
+@given(st.integers(1, 60))
+def test_a_torn_line_is_dropped_before_anything_follows(tmp_path_factory: pytest.TempPathFactory, cut: int) -> None:
+    run_dir = tmp_path_factory.mktemp("run")
+    write(run_dir, [*FIRST, *SECOND])
+    whole = (run_dir / FILE).read_bytes()
+    (run_dir / FILE).write_bytes(whole[:-cut])
+    assert is_torn(run_dir) == (not whole[:-cut].endswith(b"\n"))
+    before = read(run_dir)
+    assert before == [*FIRST, *SECOND][: len(before)]
+    journal = reopen(run_dir)
+    journal.append([completed(0)])
+    journal.close()
+    assert read(run_dir) == [*before, completed(0)] and not is_torn(run_dir)
+
+
+def test_a_line_longer_than_what_is_read_at_once_is_torn_too(tmp_path: Path) -> None:
+    write(tmp_path, FIRST)
+    size = whole_size(tmp_path)
+    with (tmp_path / FILE).open("ab") as file:
+        file.write(b"x" * 200_000)
+    assert is_torn(tmp_path) and whole_size(tmp_path) == size
+    reopen(tmp_path).close()
+    assert (tmp_path / FILE).stat().st_size == size
+
+
+def test_what_was_changed_by_resuming_is_found_without_the_rest(tmp_path: Path) -> None:
+    resumed = RunResumed(at=1.0, settings={"trials": 60}, changes=["the study's code has changed"])
+    write(tmp_path, [*FIRST, resumed, *SECOND])
+    assert resumptions_of(tmp_path) == [resumed]
+
+
+@pytest.fixture
+def small_disk(tmp_path: Path) -> Iterator[Path]:
+    with disks.small_disk(tmp_path / "disk") as path:
+        yield path
+
+
+def fill(path: Path) -> None:
+    with path.open("wb", buffering=0) as file, pytest.raises(OSError, match="No space left"):
+        while True:
+            file.write(b"x" * 4096)
+
+
+def test_on_a_full_disk_nothing_is_written_in_part(small_disk: Path) -> None:
+    run_dir = small_disk / "run"
+    run_dir.mkdir()
+    journal = Journal.create(run_dir, HEADER)
+    journal.append(FIRST)
+    fill(small_disk / "ballast")
+    many: list[Record] = [reported(0, epoch, 0.5) for epoch in range(1, 200)]
+    with pytest.raises(OSError, match="No space left"):
+        journal.append(many)
+    assert read(run_dir) == FIRST and not is_torn(run_dir)
+    (small_disk / "ballast").unlink()
+    journal.append(many)
+    journal.close()
+    assert read(run_dir) == [*FIRST, *many]
+
+
+def holding(until: Callable[[], None], times: int) -> Callable[[str], None]:
+    reasons: list[str] = []
+
+    def hold(reason: str) -> None:
+        reasons.append(reason)
+        assert "the journal cannot be written (No space left on device)" in reason
+        if len(reasons) == times:
+            until()
+
+    return hold
+
+
+def test_a_run_waits_for_room_and_carries_out_nothing_meanwhile(small_disk: Path) -> None:
+    run_dir = small_disk / "run"
+    run_dir.mkdir()
+    journal = Journal.create(run_dir, HEADER)
+    fill(small_disk / "ballast")
+    events = [[started(), joined(0)], [reported(0, epoch, 0.5) for epoch in range(1, 200)], [completed(0)]]
+    backend = Scripted(events)
+    asked: list[int] = []
+
+    def make_room() -> None:
+        asked.append(len(backend.asked))
+        (small_disk / "ballast").unlink()
+
+    brain = Brain("none", trials=1, epochs=199)
+    drive(brain, backend, journal, hold=holding(make_room, times=3))
+    journal.close()
+    assert asked == [1], "nothing was carried out before there was room"
+    assert [type(record).__name__ for record in read(run_dir)][-1] == "Finish"
+
+
+def test_a_driver_that_was_taken_over_ends(tmp_path: Path) -> None:
+    journal = Journal.create(tmp_path, HEADER)
+    (tmp_path / "journal.lock").write_text('{"host": "elsewhere", "pid": 7}')
+    with pytest.raises(UserError, match="another driver has taken"):
+        journal.append(FIRST)
+    journal.close()
+    assert read(tmp_path) == []
