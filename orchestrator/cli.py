@@ -307,9 +307,13 @@ Examples:
 @click.option("--format", "layout", type=click.Choice(LAYOUTS), default="table", help="table unless given.")
 def leaderboard(run_dir: Path, top: int | None, layout: Any) -> None:
     """Show the trials of a run, the best first. Works while the run is going on."""
-    from orchestrator.leaderboard import format_table, read_leaderboard
+    from orchestrator import leaderboard as board
+    from orchestrator.lock import holder_of
 
-    click.echo(format_table(read_leaderboard(run_dir), layout, top, _width()))
+    header, state = board.read_state(run_dir)
+    click.echo(board.format_table(board.leaderboard(state, header.hyperparameters), layout, top, _width()))
+    if state.finished is None and not holder_of(run_dir):
+        click.echo(f"note: nobody drives this run any more; go on with: {PROGRAM} resume {run_dir}", err=True)
 
 
 def _width() -> int | None:

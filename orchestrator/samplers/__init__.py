@@ -29,7 +29,7 @@ __all__ = ["SAMPLERS", "Exhausted", "Sampler", "check_sampler", "make_sampler", 
 
 def check_sampler(text: str) -> None:
     """ValueError, with the fix, for what names no sampler."""
-    specs.read(text, SAMPLERS)
+    _read(text)
 
 
 def read_points(text: str) -> dict[str, int]:
@@ -38,10 +38,16 @@ def read_points(text: str) -> dict[str, int]:
     Raises:
         ValueError: With the fix.
     """
-    options = specs.read(f"grid:{text}", SAMPLERS).options
-    if huge := [name for name, value in options.items() if specs.whole(name, value, 1) > MOST_POINTS]:
-        raise ValueError(f"use at most {MOST_POINTS:,} for {', '.join(huge)}")
-    return options
+    return _read(f"grid:{text}").options
+
+
+def _read(text: str) -> specs.Spec:
+    spec = specs.read(text, SAMPLERS)
+    if spec.kind is GridSampler:
+        huge = [name for name, value in spec.options.items() if specs.whole(name, value, 1) > MOST_POINTS]
+        if huge:
+            raise ValueError(f"use at most {MOST_POINTS:,} for {', '.join(huge)}")
+    return spec
 
 
 def make_sampler(
@@ -58,7 +64,7 @@ def make_sampler(
     Raises:
         ValueError: With the fix.
     """
-    spec = specs.read(text, SAMPLERS)
+    spec = _read(text)
     options = spec.options | ({} if points is None else read_points(points))
     sampler: Sampler = spec.kind(space, seed, trials, repeats, **options)
     return sampler

@@ -10,18 +10,16 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from orchestrator.assembly import make_scheduler
 from orchestrator.errors import RunFailed, UserError
 from orchestrator.journal import read_journal
 from orchestrator.leaderboard import leaderboard, read_leaderboard
 from orchestrator.run import Run
-from orchestrator.samplers import make_sampler
 from orchestrator.scheduler.events import Event, TrialCompleted, WorkerJoined
 from orchestrator.scheduler.instructions import Pause, Train
-from orchestrator.scheduler.limits import Limits
-from orchestrator.scheduler.scheduler import Scheduler
 from orchestrator.scheduler.state import State
 from orchestrator.scheduler.validation import validate
-from orchestrator.stoppers import make_stopper
+from orchestrator.settings import resolve
 from orchestrator.studies import digits_mlp
 
 Launch = Callable[..., Run]
@@ -76,8 +74,8 @@ def test_early_stopping_of_the_shipped_study(run_study: Launch) -> None:
     assert best["trial"] == frame["trial"].iloc[0]
     assert evaluated["accuracy"] == pytest.approx(frame["score"].iloc[0], abs=1e-6)
 
-    kept = list((run.dir / "checkpoints").iterdir())
-    assert len(kept) == 1, "all checkpoints but the best trial's are discarded"
+    kept = {path.name.split("-")[1] for path in (run.dir / "checkpoints").iterdir()}
+    assert kept == {str(trial) for trial in frame["trial"].head(3)}, "only the best few trials' checkpoints stay"
 
 
 def test_the_journal_of_a_real_run(run_study: Launch) -> None:
@@ -91,15 +89,7 @@ def test_the_journal_of_a_real_run(run_study: Launch) -> None:
         validate(folded)
     pd.testing.assert_frame_equal(leaderboard(folded, header.hyperparameters), run.leaderboard())
 
-    study = digits_mlp.study
-    again = Scheduler(
-        study.objective,
-        make_sampler("zoom", study.space, 1, trials=6),
-        make_stopper("asha:grace=1", 9, study.objective, trials=6),
-        Limits(trials=6),
-        max_epochs=9,
-        seed=1,
-    )
+    again = make_scheduler(digits_mlp.study, resolve(header.settings))
     decided: list[Any] = []
     for record in journalled:
         if isinstance(record, Event):
@@ -238,7 +228,7 @@ def test_target_and_time_limit(run_study: Launch, write_study: Write, tmp_path: 
     run = run_study(path, trials=2, max_time=9.0, run_dir=tmp_path / "limited")
     assert run.exit_code == 0
     assert run.state.finished is not None and "time limit" in run.state.finished.reason
-    assert set(run.leaderboard()["status"]) == {"stopped"}
+    assert set(run.leaderboard()["status"]) == {"waiting"}, "more time would let them go on"
 
     run = run_study(path, trials=2, target=0.05, run_dir=tmp_path / "aimed")
     assert run.state.finished is not None and "target reached: value" in run.state.finished.reason
