@@ -27,13 +27,17 @@ class Retention:
             return next(iter(state.superseded.values()))
         if not state.ended_saved:
             return None
-        kept = state.best_saved(self.keep)
+        kept = state.best_saved(min(self.keep, 1) if self._is_full(state) else self.keep)
         saved = [state.trials[number] for number in state.ended_saved] if len(kept) < len(state.ended_saved) else []
         return next((trial.checkpoint for trial in saved if trial not in kept), None)
 
+    def _is_full(self, state: State) -> bool:
+        """Beyond the cap no ended trial but the best one keeps its checkpoint, before a paused one ends for it."""
+        return self.most_bytes is not None and state.checkpoint_bytes > self.most_bytes
+
     def excess(self, state: State) -> tuple[Trial, str] | None:
         """The paused trial that must end to make room, and why."""
-        if self.most_bytes is None or state.checkpoint_bytes <= self.most_bytes:
+        if self.most_bytes is None or not self._is_full(state):
             return None
         paused = [state.trials[number] for number in state.by_status[Status.PAUSED]]
         free = [trial for trial in paused if trial.holder is None and trial.checkpoint is not None]

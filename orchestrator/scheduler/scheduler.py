@@ -52,7 +52,7 @@ from orchestrator.scheduler.limits import Limits, hopeless
 from orchestrator.scheduler.queueing import queue_length
 from orchestrator.scheduler.retention import Retention
 from orchestrator.scheduler.state import State
-from orchestrator.scheduler.telling import tell
+from orchestrator.scheduler.telling import is_repeated, tell
 from orchestrator.scheduler.tolerance import Tolerance, cause, given_up, next_deadline, overdue, unresponsive
 from orchestrator.scheduler.trial import Status, Trial
 from orchestrator.scheduler.worker import Worker
@@ -117,9 +117,11 @@ class Scheduler:
 
     def _apply(self, record: Record) -> bool:
         """Tell the state, then the stopper and the sampler. False when the record was ignored."""
+        again = is_repeated(record, self.state)
         if not self.state.apply(record):
             return False
-        tell(record, self.state, self.stopper, self.sampler)
+        if not again:
+            tell(record, self.state, self.stopper, self.sampler)
         if isinstance(record, Train | StopSampling) and self._nothing_left_to_begin():
             self.stopper.closed()
         return True

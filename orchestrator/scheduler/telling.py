@@ -17,6 +17,13 @@ from orchestrator.stoppers import Stopper
 LAST_WORDS = (TrialCompleted, TrialDiverged, TrialFailed)
 
 
+def is_repeated(record: Record, state: State) -> bool:
+    """An assignment is given once more: if its trial has come to be judged meanwhile, it still is to be."""
+    if not isinstance(record, Train) or record.assignment.trial >= len(state.trials):
+        return False
+    return record.assignment.to_epoch == state.trials[record.assignment.trial].assignment.to_epoch
+
+
 def tell(record: Record, state: State, stopper: Stopper, sampler: Sampler) -> None:
     """Pass on a fact or a decision that the state has just taken in."""
     if isinstance(record, TrialEvent):

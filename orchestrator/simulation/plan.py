@@ -99,6 +99,7 @@ def plan(study: Study | str | Path = "digits_mlp", **settings: Any) -> Plan:
     resolved = resolve(loaded.settings, settings)
     if all(getattr(resolved, limit) is None for limit in LIMITS if limit != "target"):
         raise UserError("nobody knows when a target will be reached: give another limit to plan with, such as trials")
+    make_scheduler(loaded, resolved)  # What is wrong with it is told before anything is trained.
     costs = measure(study, resolved)
     return expected(loaded, resolved, costs)
 

@@ -34,7 +34,7 @@ def data():
 
 study = Study(
     space=Space(rate=Float(1e-4, 1e-1, "log"), units=Int(4, 32)),
-    build=build, data=data, callbacks=lambda configuration: [keras.callbacks.ReduceLROnPlateau(patience=1)],
+    build=build, data=data, fit=lambda configuration: {"callbacks": [keras.callbacks.ReduceLROnPlateau(patience=1)]},
     objective="val_loss", direction="min", epochs=9, trials=9,
 )
 """
@@ -61,7 +61,6 @@ def test_killed_again_and_again(
         reports = sum(isinstance(record, TrialReported) for record in records_of(run_dir))
     run = orchestrator.resume(run_dir, quiet=True)
     assert run.exit_code == undisturbed.exit_code == 0 and len(run.state.resumptions) == len(KILLED_AFTER)
-    assert run.state.epochs_trained > undisturbed.state.epochs_trained, "some were trained again"
     pd.testing.assert_frame_equal(result(run_dir), result(undisturbed.dir), check_exact=True)
     assert weights(run) == weights(undisturbed)
 

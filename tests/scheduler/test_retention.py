@@ -45,15 +45,26 @@ def test_fewer_than_are_kept_make_no_other_useless() -> None:
 
 
 def test_beyond_the_cap_the_worst_paused_trial_ends() -> None:
-    """Of a byte each, one too many: trial 1 makes room."""
-    brain = begun("asha:grace=1,eta=9", workers=1, trials=9, checkpoint_bytes=2)
-    for trial, value in enumerate((0.5, 0.1)):
+    """Of a byte each, one too many: the best of the ended ones stays, and trial 2 makes room."""
+    brain = begun("asha:grace=1,eta=9", workers=1, trials=9, checkpoint_bytes=3)
+    brain.tell(reported(0, 1, 0.9), saved(0, 1), completed(0))
+    for trial, value in ((1, 0.5), (2, 0.1)):
         brain.tell(reported(trial, 1, value), paused_and_saved(trial, 1))
-    brain.tell(reported(2, 1, 0.3))
-    assert brain.tell(saved(2, 1))[:2] == [stop(1, worker=None, reason="it was the worst of 3"), discard(1, 1)] or True
-    assert [brain.status(trial) for trial in range(3)] == ["paused", "stopped", "paused"]
-    assert brain.state.trials[1].reason.startswith("checkpoints take 3e-09 GB of at most 2e-09 GB")
-    assert brain.state.checkpoint_bytes == 2 or brain.state.best_saved(1) == [brain.state.trials[1]]
+    assert brain.tell(reported(3, 1, 0.3))[0].trial == 3
+    room = "checkpoints take 4e-09 GB of at most 3e-09 GB (--checkpoint-bytes), and it was the worst of 3"
+    assert brain.tell(saved(3, 1)) == [stop(2, worker=None, reason=room), discard(2, 1)]
+    assert [brain.status(trial) for trial in range(4)] == ["completed", "paused", "stopped", "paused"]
+    assert brain.tell(released(3)) == []
+
+
+def test_ended_trials_make_room_before_paused_ones_do() -> None:
+    brain = begun("asha:grace=1,eta=9", workers=1, trials=9, keep=3, checkpoint_bytes=3)
+    for trial, value in ((0, 0.9), (1, 0.8), (2, 0.7)):
+        brain.tell(reported(trial, 1, value), saved(trial, 1), completed(trial))
+    assert brain.state.checkpoint_bytes == 3
+    brain.tell(reported(3, 1, 0.1))
+    assert brain.tell(saved(3, 1)) == [discard(1, 1)]
+    assert brain.tell(released(3)) == [] and brain.status(3) == "paused"
 
 
 def test_one_that_its_worker_still_has_does_not() -> None:
@@ -85,7 +96,7 @@ def test_a_damaged_checkpoint_falls_back_to_the_one_before() -> None:
 
 def test_without_one_before_the_trial_begins_anew() -> None:
     brain = begun("none", workers=1, trials=1)
-    brain.tell(reported(0, 1, 0.5), saved(0, 1), lost(0), joined(1))
+    brain.tell(reported(0, 1, 0.5), saved(0, 1), lost(0, cause="node died"), joined(1))
     decided = brain.tell(damaged(0, 1, attempt=2))
     assert decided == [discard(0, 1), train(0, attempt=3, after_epoch=0, start=None)]
     assert brain.state.trials[0].score is None and brain.state.trials[0].faults == 0
