@@ -3,8 +3,15 @@
 from collections import Counter
 from collections.abc import Iterator, Sequence
 
-from orchestrator.scheduler.events import StopRequested, TrialFailed, WorkerLost
-from orchestrator.scheduler.instructions import AGAIN, Adapt, Record, StopSampling, Train
+from orchestrator.scheduler.events import (
+    CheckpointDamaged,
+    CheckpointDelayed,
+    NodeDraining,
+    StopRequested,
+    TrialFailed,
+    WorkerLost,
+)
+from orchestrator.scheduler.instructions import AGAIN, Adapt, GiveUp, Record, Stop, StopSampling, Suspend, Train
 from orchestrator.scheduler.state import State
 
 MOST = 5
@@ -30,8 +37,20 @@ class News:
 
     def _line(self, record: Record) -> str | None:
         match record:
+            case WorkerLost(cause="dismissed"):
+                return f"worker {record.worker} is replaced: {record.reason}"
             case WorkerLost():
                 return f"worker {record.worker} was lost: {record.reason}"
+            case NodeDraining():
+                return f"node {record.node[:8]}: {record.reason}"
+            case CheckpointDelayed():
+                return f"the checkpoint of trial {record.trial} waits: {record.reason}"
+            case CheckpointDamaged():
+                return f"trial {record.trial} goes back to an earlier checkpoint, or begins again: {record.reason}"
+            case GiveUp():
+                return f"trial {record.trial} has failed: {record.reason}"
+            case Suspend(cause="stalled") | Stop(timed_out=True):
+                return f"trial {record.trial}: {record.reason}"
             case TrialFailed() if self.state.trials[record.trial].failure is record:
                 return f"trial {record.trial} failed: {failure(record)}"
             case Train() if self._begins_again(record) and not self._told_of_beginning_again:

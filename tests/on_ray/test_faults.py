@@ -3,6 +3,7 @@
 import os
 import signal
 import subprocess
+import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -17,7 +18,7 @@ from tests.on_ray.drivers import left, meanwhile, records_of, wait_for, workers_
 Launch = Callable[..., Run]
 Write = Callable[..., Path]
 
-# The trial's fault strikes in its second epoch.
+# The trial's fault strikes in its second epoch, or in each.
 STUDY = """
 import os, signal, subprocess, time
 from pathlib import Path
@@ -77,14 +78,16 @@ def memory(ctx):
     raise tf.errors.ResourceExhaustedError(None, None, "OOM when allocating tensor")
 
 def creeps(ctx):
-    time.sleep(60)
+    time.sleep(6)
 
 def leaks(ctx):
     kept.append(b"x" * 500_000_000)
     time.sleep(0.5)
 
 def waits(ctx):
-    if first_time("waited"):
+    if not (MARKS / "waiting").exists():
+        (MARKS / "waiting.new").write_text(str(os.getpid()))
+        (MARKS / "waiting.new").rename(MARKS / "waiting")
         time.sleep(1000)
 
 def train(configuration, ctx):
@@ -92,7 +95,7 @@ def train(configuration, ctx):
     total = (ctx.restore() or {{"total": 0}})["total"]
     for epoch in ctx.epochs:
         total += epoch
-        if epoch == 2 and name != "good":
+        if epoch == 2 and name != "good" or name == "creeps":
             globals()[name](ctx)
         ctx.report({{"value": total}})
         ctx.save(total=total)
@@ -127,19 +130,27 @@ def run_faults(run_study: Launch, write_study: Write, tmp_path: Path) -> Callabl
     return run
 
 
-def test_faults_that_end_or_block_a_worker(run_faults: Callable[..., Any], tmp_path: Path) -> None:
+def test_faults_that_end_or_block_a_worker(
+    run_faults: Callable[..., Any], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("orchestrator.scheduler.state.KILL_SECONDS", 3.0)
     rows = run_faults(
-        *("hangs", "exits", "dawdles", "kills", "stops", "hogs", "forks"),
+        *("hangs", "exits", "dawdles", "kills", "stops", "hogs", "forks", "creeps"),
         retries=0,
-        stall_timeout=5,
+        stall_timeout=8,
+        trial_timeout=14,
         memory_per_trial="2GB",
     )
-    assert {name for name, row in rows.items() if row["status"] == "failed"} == {*rows} - {"forks", *GOOD}
+    assert {name for name, row in rows.items() if row["status"] != "completed"} == {*rows} - {"forks", *GOOD}
     for name in ("hangs", "dawdles", "stops"):
-        assert rows[name]["reason"] == "timed out: no report for 5 s (--stall-timeout)"
+        assert (rows[name]["status"], rows[name]["reason"]) == (
+            "failed",
+            "timed out: no report for 8 s (--stall-timeout)",
+        )
     assert rows["exits"]["reason"].startswith("its worker was lost 3 times: ")
     assert rows["kills"]["reason"].startswith("its worker was lost 3 times: ")
     assert "of at most 2.0 GB (--memory-per-trial)" in rows["hogs"]["reason"]
+    assert rows["creeps"]["reason"] == "timed out: it has trained longer than 14 s (--trial-timeout)"
     assert (rows["forks"]["status"], rows["forks"]["score"]) == ("completed", 6)
     children = (tmp_path / "marks" / "children").read_text().split()
     assert [pid for pid in map(int, children) if is_alive(pid)] == []
@@ -153,12 +164,13 @@ def is_alive(pid: int) -> bool:
 
 
 def test_faults_that_are_tried_again(run_faults: Callable[..., Any], tmp_path: Path) -> None:
-    run_dir = tmp_path / "run"
+    run_dir, mark = tmp_path / "run", tmp_path / "marks" / "waiting"
 
     def kill_a_worker() -> None:
-        wait_for_mark(run_dir, tmp_path / "marks" / "waited")
-        (trial,) = [t for t in working_on(run_dir) if t]
-        trial.kill()
+        wait_for(run_dir, '"RunStarted"')
+        while not mark.exists():
+            time.sleep(0.05)
+        os.kill(int(mark.read_text()), signal.SIGKILL)
 
     with meanwhile(run_dir, kill_a_worker):
         rows = run_faults("raises", "raises_once", "memory_once", "memory", "waits", *(f"leaks-{n}" for n in range(6)))
@@ -176,7 +188,24 @@ def test_faults_that_are_tried_again(run_faults: Callable[..., Any], tmp_path: P
     assert [record.cause for record in records if isinstance(record, WorkerLost)].count("died") == 1
 
 
-def wait_for_mark(run_dir: Path, path: Path) -> None:
-    wait_for(run_dir, '"RunStarted"')
-    while not path.exists():
-        signal.sigtimedwait([], 0.05)
+def test_a_disk_that_is_full_for_a_while(run_faults: Callable[..., Any], tmp_path: Path) -> None:
+    run_dir = tmp_path / "run"
+
+    def fill_and_free() -> None:
+        wait_for(run_dir, '"RunStarted"')
+        mount(run_dir / "checkpoints", "size=4k")
+        wait_for(run_dir, '"CheckpointDelayed"')
+        mount(run_dir / "checkpoints", "remount,size=4m")
+
+    try:
+        with meanwhile(run_dir, fill_and_free):
+            rows = run_faults()
+    finally:
+        subprocess.run(["umount", "--lazy", str(run_dir / "checkpoints")], check=False)
+    assert len(rows) == len(GOOD)
+    delayed = [record.reason for record in records_of(run_dir) if isinstance(record, CheckpointDelayed)]
+    assert delayed and all("No space left on device" in reason for reason in delayed)
+
+
+def mount(path: Path, options: str) -> None:
+    subprocess.run(["mount", "-t", "tmpfs", "-o", options, "tmpfs", str(path)], check=True)

@@ -4,6 +4,7 @@ import tempfile
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
+from random import Random
 from typing import Any
 
 import pytest
@@ -35,6 +36,7 @@ natures = st.builds(
     stop_request=st.sampled_from([0.0, 0.0, 0.01]),
     upset=st.sampled_from([0.0, 0.02, 0.1]),
     death=st.sampled_from([0.0, 0.01, 0.03]),
+    tear=st.sampled_from([0.0, 0.02, 0.1]),
     saves=st.sampled_from([True, True, True, False]),
 )
 plans = st.fixed_dictionaries(
@@ -72,10 +74,13 @@ class Life:
     records: list[Record] = field(default_factory=list)
     moments: list[tuple[int, Any]] = field(default_factory=list)
     """How many records there were at some moments, and all that the brain knew."""
+    torn: set[int] = field(default_factory=set)
+    """Where the facts stand whose decisions were torn off, in part or all of them."""
 
     def __post_init__(self) -> None:
         self.brain = self.new_brain()
         self.world = World(self.nature, self.brain.state.objective, self.brain.sampler)
+        self.tears = Random(self.nature.seed)
         self._live()
         if self.extension is not None:
             self.plan = {**self.plan, "trials": self.plan["trials"] + 4, "epochs": self.plan["epochs"] * self.extension}
@@ -86,7 +91,7 @@ class Life:
     def _live(self) -> None:
         while True:
             try:
-                return drive(self.brain, self.world, None, self._watch)
+                return drive(self.brain, self.world, self, self._watch)  # type: ignore[arg-type]
             except DriverDied:
                 self._resume({})
 
@@ -126,8 +131,17 @@ class Life:
             journal.close()
             return list(read_journal(Path(folder))[1])
 
+    def append(self, records: list[Record]) -> None:
+        """As a journal: what is written counts before anything is carried out."""
+        if self.tears.random() >= self.nature.tear:
+            self.records += records
+            return
+        self.records += records[: self.tears.randint(0, len(records))]
+        facts = [place for place, record in enumerate(self.records) if isinstance(record, Event)]
+        self.torn.update(facts[-1:])
+        raise DriverDied
+
     def _watch(self, records: list[Record]) -> None:
-        self.records += records
         if len(self.records) // 20 > len(self.moments):
             self.moments.append((len(self.records), dump(self.brain)))
 
@@ -169,6 +183,18 @@ def no_report_is_lost_or_counted_twice(life: Life) -> None:
             assert dump(report.metrics) == dump(latest[trial.number, report.epoch].metrics)
 
 
+def across_resumes_each_epoch_of_an_attempt_is_counted_once(life: Life) -> None:
+    state = State(life.state.objective)
+    counted: set[tuple[int, int, int]] = set()
+    for record in life.records:
+        taken = state.apply(record)
+        if taken and isinstance(record, TrialReported):
+            key = record.trial, record.attempt, record.epoch
+            assert key not in counted, record
+            counted.add(key)
+    assert len(counted) == life.state.epochs_trained
+
+
 def the_fold_of_the_journal_is_the_state(life: Life) -> None:
     folded = life.new_brain()
     folded.fold(life.read_back)
@@ -179,7 +205,7 @@ def the_facts_alone_give_the_same_decisions(life: Life) -> None:
     if life.extension is not None:
         return  # They were taken under other limits.
     anew = life.new_brain()
-    assert decisions(anew, life.read_back) == [step for step in life.records if isinstance(step, Instruction)]
+    decided_alike(anew, life, 0)
     assert dump(anew) == dump(life.brain)
 
 
@@ -188,12 +214,22 @@ def a_run_folded_in_its_midst_goes_on_as_it_did(life: Life) -> None:
         resumed = life.new_brain()
         resumed.fold(life.read_back[:count])
         assert dump(resumed) == known
-        rest = [step for step in life.records[count:] if isinstance(step, Instruction)]
-        assert decisions(resumed, life.read_back[count:]) == rest
+        decided_alike(resumed, life, count)
 
 
-def decisions(brain: Brain, records: list[Record]) -> list[Instruction]:
-    return [step for event in records if isinstance(event, Event) for step in brain.handle(event)]
+def decided_alike(brain: Brain, life: Life, place: int) -> None:
+    """From a place in the journal on the brain decides on each fact what stands after it, where nothing is torn off."""
+    records = life.read_back
+    while place < len(records):
+        event, end = records[place], place + 1
+        while end < len(records) and isinstance(records[end], Instruction):
+            end += 1
+        assert isinstance(event, Event)
+        if place in life.torn:
+            brain.fold(records[place:end])
+        else:
+            assert brain.handle(event) == records[place + 1 : end], event
+        place = end
 
 
 def configurations_and_seeds_depend_on_seed_and_trial_alone(life: Life) -> None:
@@ -227,7 +263,7 @@ def the_outcome_says_how_it_went(life: Life) -> None:
     finished = life.state.finished
     assert finished is not None and finished.reason
     nature = life.nature
-    quiet = nature.loss == nature.failure == nature.stop_request == nature.upset == nature.death == 0
+    quiet = nature.loss == nature.failure == nature.stop_request == nature.upset == nature.death == nature.tear == 0
     if quiet and all(life.plan[name] is None for name in ("max_time", "gpu_hours", "trial_timeout")):
         assert finished.outcome == ("done" if life.state.best is not None else "failed")
     if finished.outcome == "done":
@@ -237,6 +273,7 @@ def the_outcome_says_how_it_went(life: Life) -> None:
 LAWS = [
     every_trial_ends_exactly_once,
     no_report_is_lost_or_counted_twice,
+    across_resumes_each_epoch_of_an_attempt_is_counted_once,
     the_fold_of_the_journal_is_the_state,
     the_facts_alone_give_the_same_decisions,
     a_run_folded_in_its_midst_goes_on_as_it_did,

@@ -71,6 +71,8 @@ class Nature:
     """Whatever else can go wrong: nodes drain, workers wear out or hang, checkpoints are delayed or damaged."""
     death: float = 0.0
     """Of the driver."""
+    tear: float = 0.0
+    """Of the driver while it writes to its journal: only some of what it has decided stands there."""
     saves: bool = True
     """Not so a loop of the user's own that saves nothing."""
 
