@@ -12,9 +12,10 @@ other damage is an error that names the line. NaN and infinity are written as th
 import json
 import os
 from collections.abc import Callable, Generator, Iterable
+from contextlib import suppress
 from math import isfinite
 from pathlib import Path
-from typing import Any, Self
+from typing import Any, Literal, Self
 
 import msgspec
 
@@ -36,7 +37,7 @@ class Header(msgspec.Struct, frozen=True, kw_only=True, tag=True):
     format: int
     study: str
     objective: str
-    direction: str
+    direction: Literal["max", "min"]
     seed: int
     fingerprint: str
     """Of the search space."""
@@ -150,22 +151,21 @@ def read_journal(run_dir: Path) -> tuple[Header, Generator[Record, None, None]]:
     """
     path = run_dir / FILE
     try:
-        file = path.open("rb")
+        with path.open("rb") as file:
+            first = file.readline()
     except OSError as error:
         raise UserError(f"{run_dir} is no run directory: {path} cannot be read ({error.strerror})") from None
-    try:
-        header = _header(path, file.readline())
-    except UserError:
-        file.close()
-        raise
-    return header, _records(path, file)
+    return _header(path, first), _records(path, len(first))
 
 
 def resumptions_of(run_dir: Path) -> list[RunResumed]:
     """Those of a run, without reading all the rest."""
     with (run_dir / FILE).open("rb") as file:
         lines = [line for line in file if b'"RunResumed"' in line and line.endswith(b"\n")]
-    found = [decode_record(line) for line in lines]
+    found = []
+    for line in lines:
+        with suppress(ValueError, RecursionError):  # Of damage, the fold tells.
+            found.append(decode_record(line))
     return [record for record in found if isinstance(record, RunResumed)]
 
 
@@ -189,11 +189,14 @@ def _header(path: Path, line: bytes) -> Header:
             return decode_header(line)
     except (ValueError, KeyError, TypeError, RecursionError) as error:
         raise JournalDamaged(f"{path}, line 1: not the header of a journal ({error})") from None
-    raise UserError(f"{path}: format {number} is not known to this version, which reads 1 to {FORMAT}: use a newer one")
+    raise UserError(
+        f"{path}: format {number!r} is not known to this version, which reads 1 to {FORMAT}: use a newer one"
+    )
 
 
-def _records(path: Path, file: Any) -> Generator[Record, None, None]:
-    with file:
+def _records(path: Path, start: int) -> Generator[Record, None, None]:
+    with path.open("rb") as file:
+        file.seek(start)
         for number, line in enumerate(file, start=2):
             if not line.endswith(b"\n"):
                 return

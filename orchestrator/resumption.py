@@ -47,7 +47,7 @@ def read_description(run_dir: Path) -> dict[str, Any]:
     path = run_dir / "study.json"
     try:
         found = json.loads(path.read_bytes())
-        if isinstance(found, dict) and isinstance(found.get("source"), dict):
+        if isinstance(found, dict) and _is_description(found):
             return found
         problem = "it does not describe a study"
     except OSError as error:
@@ -55,6 +55,13 @@ def read_description(run_dir: Path) -> dict[str, Any]:
     except (ValueError, RecursionError) as error:
         problem = str(error)
     raise UserError(f"{path} cannot be read ({problem}): without it the run cannot be resumed")
+
+
+def _is_description(found: Mapping[str, Any]) -> bool:
+    source, modules = found.get("source"), found.get("modules") or {}
+    if not isinstance(source, dict) or not isinstance(modules, dict) or not isinstance(found.get("versions", {}), dict):
+        return False
+    return all(isinstance(text, str) for text in [*source.values(), *modules.values()])
 
 
 def find_again(run_dir: Path, header: Header, given: Study | str | Path | None, versions: Mapping[str, str]) -> Found:

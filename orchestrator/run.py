@@ -235,7 +235,6 @@ def _held(run_dir: Path, display: Display) -> Iterator[Lock]:
 
 def _fetched(url: str, here: Path) -> Path:
     run_dir = here / "runs" / url.rstrip("/").rpartition("/")[2]
-    run_dir.parent.mkdir(exist_ok=True)
     fetch_run(url, run_dir)
     return run_dir
 

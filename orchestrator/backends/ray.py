@@ -70,7 +70,7 @@ class RayBackend:
         self.checkpoints = checkpoints
         self._discard = discard or checkpoints.delete
         self._hold = hold
-        self._began = time.monotonic() - first[0].at
+        self._began = time.monotonic() - (first[0].at if first else 0.0)
         self._wake_at: float | None = None
         self._own = list(first)
         """Events that no worker says."""

@@ -1,12 +1,15 @@
 """Whether a record can follow a state. Asked before anything is changed."""
 
+from math import inf, isfinite
 from typing import TYPE_CHECKING
 
 from orchestrator.assignment import Checkpoint
 from orchestrator.scheduler.events import (
     CheckpointDamaged,
     ConfigurationProposed,
+    Event,
     SamplerExhausted,
+    TrialDiverged,
     TrialEvent,
     TrialReported,
     WorkerJoined,
@@ -53,6 +56,12 @@ def check(state: "State", record: Record) -> None:
         raise IllegalRecord(f"{record}: the worker is there already")
     if isinstance(record, TrialReported) and state.objective.name not in record.metrics:
         raise IllegalRecord(f"{record}: the objective '{state.objective.name}' is not among the metrics")
+    if isinstance(record, Event) and not isfinite(record.at):
+        raise IllegalRecord(f"{record}: it has no time")
+    if isinstance(record, TrialReported | TrialDiverged) and record.epoch < 1:
+        raise IllegalRecord(f"{record}: there is no such epoch")
+    if isinstance(record, TrialReported) and not 0 <= record.seconds < inf:
+        raise IllegalRecord(f"{record}: no epoch takes so long")
     if isinstance(record, ConfigurationProposed | SamplerExhausted) and record.number not in state.proposing:
         raise IllegalRecord(f"{record}: nobody asked for it")
     if isinstance(record, Discard) and not _is_committed(state, record.checkpoint):

@@ -170,8 +170,7 @@ class State(Knowledge):
         if record.cause != "dismissed":
             self.losses_in_a_row += 1
             self.last_loss = record.reason
-        worker = self.workers.get(record.worker)
-        if worker is None:
+        if (worker := self.workers.get(record.worker)) is None:
             return
         self._count_worker_seconds()
         self._take_away(worker)
@@ -217,13 +216,12 @@ class State(Knowledge):
     @_take.register
     def _(self, record: TrialReported) -> None:
         trial = self.trials[record.trial]
-        score = self.objective.score(record.metrics)
         self.losses_in_a_row = 0
         self.epochs_trained += 1
         self.longest_epoch = max(self.longest_epoch, record.seconds)
         if trial.status is Status.RUNNING:
             self._hear(trial)
-        self._rescore(trial, Report(record.epoch, record.metrics, record.seconds, score))
+        self._rescore(trial, Report(record.epoch, record.metrics, record.seconds, self.objective.score(record.metrics)))
 
     @_take.register
     def _(self, record: CheckpointSaved) -> None:
@@ -375,12 +373,11 @@ class State(Knowledge):
 
     @_take.register
     def _(self, record: Discard) -> None:
-        checkpoint = record.checkpoint
-        self.checkpoint_bytes -= checkpoint.bytes
-        if self.superseded.pop(checkpoint.name, None) is not None:
+        self.checkpoint_bytes -= record.checkpoint.bytes
+        if self.superseded.pop(record.checkpoint.name, None) is not None:
             return
-        trial = self.trials[checkpoint.trial]
-        if trial.checkpoint == checkpoint:
+        trial = self.trials[record.checkpoint.trial]
+        if trial.checkpoint == record.checkpoint:
             self._keep(trial, None)
         else:
             trial.previous = None  # In a journal of format 1 or 2, in which none stayed.

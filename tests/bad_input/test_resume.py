@@ -39,6 +39,9 @@ NOWHERE = "/nowhere/toy.py"
 
 # Name, what is done to study.json, line.
 DESCRIPTIONS = [
+    ("a source that is no text", described(source={NOWHERE: 3}), UNREADABLE),
+    ("a list of modules", described(modules=["toy"]), UNREADABLE),
+    ("a list of versions", described(versions=["1.0"]), UNREADABLE),
     ("empty", lambda text: "", UNREADABLE),
     ("not JSON", lambda text: text[:-9], UNREADABLE),
     ("a list", lambda text: "[]", UNREADABLE),
@@ -187,3 +190,13 @@ def test_a_living_holder(resume, tmp_path: Path) -> None:
 def test_a_holder_on_another_machine(resume, tmp_path: Path) -> None:
     (tmp_path / "run" / "journal.lock").write_text(json.dumps({"host": "another", "pid": 12}))
     resume("HERE/run is held by another driver, pid 12 on another: wait for it, or end it (a dead one is taken over)")
+
+
+def test_a_lock_that_cannot_be_taken(resume, tmp_path: Path) -> None:
+    (tmp_path / "run" / "journal.lock").mkdir()
+    resume("HERE/run/journal.lock cannot be written (Is a directory): a run has to be locked")
+
+
+def test_a_damaged_resumption(resume, tmp_path: Path, good: Lines) -> None:
+    (tmp_path / "run" / "journal.jsonl").write_bytes(b"".join([*good[:3], b'{"type":"RunResumed"}\n', *good[3:]]))
+    resume("HERE/run/journal.jsonl, line 4: damaged (Object missing required field `…`)")

@@ -84,6 +84,7 @@ HEADERS = [
     ("a header of another kind", header(type="Catalogue"), "line 1: not the header of a journal (Invalid value 'Cat…"),
     ("a field of another type", header(hyperparameters="x"), "line 1: not the header of a journal (Expected `array`…"),
     ("a missing field", lambda lines: [lines[0].replace(b'"direction"', b'"way"'), *lines[1:]], NOT_A_HEADER),
+    ("an odd direction", header(direction="up"), "line 1: not the header of a journal (Invalid enum value 'up'…"),
     ("an odd number of a format", header(format=True), NOT_A_HEADER),
 ]
 
@@ -149,6 +150,10 @@ RECORDS = [
         first("TrialReported", metrics={"loss": 1.0}),
         "TrialReported(…): the objective 'val_accuracy' is …",
     ),
+    ("epoch 0", first("TrialReported", epoch=0), "TrialReported(…): there is no such epoch"),
+    ("seconds below 0", first("TrialReported", seconds=-5.0), "TrialReported(…): no epoch takes so long"),
+    ("seconds that are none", first("TrialReported", seconds="nan"), "TrialReported(…): no epoch takes so long"),
+    ("no time", first("WorkerJoined", at="inf"), "WorkerJoined(…): it has no time"),
     ("a worker twice", lambda lines: [*lines[:3], *lines[2:]], "WorkerJoined(…): the worker is there already"),
     ("no such worker", first("Train", worker=-1), "Train(…): there is no such worker"),
     (
@@ -233,3 +238,11 @@ def test_a_run_without_a_report(tmp_path: Path, good: Lines, capsys: pytest.Capt
     refused(capsys, ["best", run], "no trial of HERE/run has a score yet", code=1, here=tmp_path)
     line = "HERE/run: no trial has reported val_accuracy yet, so there is nothing to simulate on"
     refused(capsys, ["simulate", "--curves", run], line, here=tmp_path)
+
+
+def test_an_epoch_beyond_the_last_makes_no_curve(
+    tmp_path: Path, good: Lines, capsys: pytest.CaptureFixture[str]
+) -> None:
+    run = write_run(tmp_path, first("TrialReported", epoch=10**9)(good))
+    expected = "HERE/run/journal.jsonl, line …: TrialReported(epoch=1000000000, …): epochs are those from 1 to 3"
+    refused(capsys, ["simulate", "--curves", run], expected, here=tmp_path)

@@ -1,9 +1,9 @@
 """Runs that are killed, interrupted or finished, and go on: nothing is lost, and nothing happens twice."""
 
-import json
 import os
 import shutil
 import signal
+import time
 from collections import Counter
 from collections.abc import Callable
 from itertools import takewhile
@@ -19,6 +19,7 @@ from orchestrator.display import Display
 from orchestrator.errors import UserError
 from orchestrator.leaderboard import read_leaderboard, read_state
 from orchestrator.run import Run
+from orchestrator.run_copy import fetch_run
 from orchestrator.samplers import make_sampler
 from orchestrator.scheduler.events import (
     CheckpointDamaged,
@@ -116,13 +117,13 @@ def test_a_killed_driver(cluster: Cluster, write_study: Write, tmp_path: Path) -
     before, journalled = read_state(run_dir)[1], records_of(run_dir)
     unfinished = [before.trials[number] for number in before.held]
 
-    described = (run_dir / "study.json").read_text()
-    refused(
-        run_dir, "tensorflow is .*, and was 2.0.0", lambda: edit(run_dir / "study.json", '"tensorflow": "', "2.0.0")
-    )
-    (run_dir / "study.json").write_text(described)
-    refused(run_dir, "format 99 is not known", lambda: edit(run_dir / "journal.jsonl", '"format":', "99", until=","))
-    edit(run_dir / "journal.jsonl", '"format":', str(json_of_header(run_dir)["format"]), until=",")
+    for file, key, value, message in [
+        ("study.json", '"tensorflow": "', "2.0.0", "tensorflow is .*, and was 2.0.0.*--accept-changes"),
+        ("journal.jsonl", '"format":', "99", "format 99 is not known to this version"),
+    ]:
+        text = (run_dir / file).read_text()
+        refused(run_dir, message, lambda file=file, key=key, value=value: edit(run_dir / file, key, value))
+        (run_dir / file).write_text(text)
     refused(run_dir, "the search space has changed", lambda: study.write_text(STUDY.replace("(0, 1)", "(0, 2)")))
     refused(run_dir, "code has changed .my_study.py.*--accept-changes", lambda: study.write_text(STUDY + "# later\n"))
 
@@ -156,14 +157,10 @@ def refused(run_dir: Path, message: str, change: Callable[[], object]) -> None:
         orchestrator.resume(run_dir, quiet=True)
 
 
-def edit(path: Path, key: str, value: str, until: str = '"') -> None:
+def edit(path: Path, key: str, value: str) -> None:
     """Another value for the first such key."""
     start, _, rest = path.read_text().partition(key)
-    path.write_text(f"{start}{key}{value}{rest[rest.index(until) :]}")
-
-
-def json_of_header(run_dir: Path) -> dict[str, Any]:
-    return dict(json.loads((run_dir / "journal.jsonl").read_text().partition("\n")[0]))
+    path.write_text(start + key + value + rest.lstrip("0123456789."))
 
 
 def interactive() -> Any:
@@ -178,7 +175,8 @@ def test_ctrl_c_and_damaged_checkpoints_and_more_trials_and_epochs(cluster: Clus
 
     def interrupt() -> None:
         wait_for(run_dir, '"Pause"', times=3)
-        wait_for(run_dir, '"CheckpointSaved"', times=9)
+        while not any(between_decisions(trial) for trial in read_state(run_dir)[1].trials):
+            time.sleep(0.01)
         os.kill(os.getpid(), signal.SIGINT)
 
     settings: dict[str, Any] = {"workers": 2, "checkpoint_every": 0.1, "stopper": "asha:grace=3", "quiet": True}
@@ -223,13 +221,18 @@ def test_ctrl_c_and_damaged_checkpoints_and_more_trials_and_epochs(cluster: Clus
     check_curves(run.state)
 
 
+def between_decisions(trial: Trial) -> bool:
+    """So that it will go on from its checkpoint, and not be judged."""
+    live = trial.status in (Status.RUNNING, Status.WAITING)
+    return live and trial.checkpoint is not None and trial.epoch + 1 < trial.assignment.to_epoch
+
+
 def damage_checkpoints(run_dir: Path, state: State) -> list[str]:
     """A file that is too short, which is seen at once, and one that is not what was saved, which is seen when read."""
-    first, second = [
-        trial.checkpoint.name
-        for trial in state.trials
-        if not trial.status.ended and trial.checkpoint is not None and trial.previous is not None
-    ][:2]
+    saved = [trial for trial in state.trials if not trial.status.ended and trial.checkpoint is not None]
+    read = next(trial for trial in saved if trial.status is Status.WAITING and not trial.is_due)
+    other = next(trial for trial in saved if trial is not read)
+    first, second = [trial.checkpoint.name for trial in (other, read) if trial.checkpoint is not None]
     os.truncate(run_dir / "checkpoints" / first, 10)
     content = bytearray((run_dir / "checkpoints" / second).read_bytes())
     content[len(content) // 2] ^= 1
@@ -255,4 +258,5 @@ def test_a_storage_and_a_fresh_machine(
     check_nothing_lost(run, before, journalled)
     assert all(epochs_after_checkpoint(journalled, trial) == 0 for trial in before.trials)
     saved = [record for record in after(records_of(run.dir)) if isinstance(record, CheckpointSaved)]
-    assert saved and read_state(tmp_path / "storage" / "run")[1].finished == run.state.finished
+    fetch_run(f"{url}/run", tmp_path / "copy")
+    assert saved and records_of(tmp_path / "copy") == records_of(run.dir)

@@ -10,8 +10,8 @@ from tests.scheduler.support import (
     begun,
     checkpoint,
     completed,
-    diverged,
     dismiss,
+    diverged,
     end_run,
     failed,
     finish,
@@ -271,7 +271,9 @@ def test_the_first_three_that_fail_alike_end_the_run_before_they_are_tried_again
         assert [brain.state.trials[trial].attempt for trial in range(3)] == [2, 2, 1]
     decided = brain.tell(failed(2, kind="exception", where="study.py:7"))
     assert decided[0] == end_run("failed", reason="the first 3 trials failed alike: ValueError: no luck in trial 0")
-    brain.tell(*[released(trial.number, attempt=trial.attempt) for trial in brain.state.trials if trial.holder is not None])
+    brain.tell(
+        *[released(trial.number, attempt=trial.attempt) for trial in brain.state.trials if trial.holder is not None]
+    )
     assert brain.state.finished == finish("failed")
     assert [brain.status(trial) for trial in range(3)] == ["failed"] * 3
     assert all("no luck" in trial.reason for trial in brain.state.trials[:3])

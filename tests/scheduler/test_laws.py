@@ -195,6 +195,12 @@ def across_resumes_each_epoch_of_an_attempt_is_counted_once(life: Life) -> None:
     assert len(counted) == life.state.epochs_trained
 
 
+def no_rung_is_passed_unjudged(life: Life) -> None:
+    """Where an assignment ends, there is a rung, whatever was torn off or lost since its trial first came there."""
+    if life.stopper in ("asha", "asha_stop") and life.extension is None:
+        assert not [step for step in life.records if isinstance(step, Train) and "is no rung" in step.reason]
+
+
 def the_fold_of_the_journal_is_the_state(life: Life) -> None:
     folded = life.new_brain()
     folded.fold(life.read_back)
@@ -274,6 +280,7 @@ LAWS = [
     every_trial_ends_exactly_once,
     no_report_is_lost_or_counted_twice,
     across_resumes_each_epoch_of_an_attempt_is_counted_once,
+    no_rung_is_passed_unjudged,
     the_fold_of_the_journal_is_the_state,
     the_facts_alone_give_the_same_decisions,
     a_run_folded_in_its_midst_goes_on_as_it_did,
@@ -285,10 +292,23 @@ LAWS = [
 
 
 @pytest.mark.parametrize("stopper", [*STOPPERS, "asha:grace=2,eta=2+patience:2", "hyperband+median"])
-@settings(max_examples=50, deadline=None)
+@settings(max_examples=40, deadline=None)
 @given(natures, plans, st.sampled_from([None, None, 1, 3]))
 def test_the_laws_hold(stopper: str, nature: Nature, plan: dict[str, Any], extension: int | None) -> None:
     """The run comes to its end, or the world says why not; `Brain` validates its state after every record; and then:"""
     life = Life(stopper, nature, plan, extension)
     for law in LAWS:
         law(life)
+
+
+@pytest.mark.parametrize("stopper", ["asha", "asha_stop", "halving", "hyperband"])
+def test_the_laws_hold_where_the_journal_is_torn_again_and_again(stopper: str) -> None:
+    plan = {"trials": 12, "epochs": 9, "stall_timeout": 60.0}
+    lives = [Life(stopper, Nature(seed=seed, tear=0.1), {**plan, "keep": 1}) for seed in range(5)]
+    assert all(life.torn for life in lives)
+    for life in lives:
+        every_trial_ends_exactly_once(life)
+        no_report_is_lost_or_counted_twice(life)
+        across_resumes_each_epoch_of_an_attempt_is_counted_once(life)
+        no_rung_is_passed_unjudged(life)
+        the_facts_alone_give_the_same_decisions(life)

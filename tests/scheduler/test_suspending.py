@@ -1,4 +1,4 @@
-"""Trials that are saved and let go of, to go on later: nodes that are taken away, workers that are worn out, early ends."""
+"""Trials that are saved and let go of, to go on later: a node goes, a worker is worn out, the run ends early."""
 
 import pytest
 

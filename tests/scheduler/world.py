@@ -157,8 +157,6 @@ class World:
     def carry_out(self, instructions: Sequence[Instruction]) -> None:
         for instruction in instructions:
             match instruction:
-                case Pause() if instruction.worker is None:
-                    pass
                 case Train() | Pause() if instruction.worker in self.workers:
                     self.workers[instruction.worker].inbox.append(instruction)
                 case Stop() if instruction.worker in self.workers:
@@ -213,11 +211,7 @@ class World:
             self._own.append(StopRequested(at=self.now, reason="somebody wants it"))
         elif ready := [worker for worker in self.workers.values() if worker.can_work()]:
             self._work(self.random.choice(ready))
-        elif (
-            not self._asked
-            and not any(worker.outbox for worker in self.workers.values())
-            and len(self.workers) == self.nature.workers
-        ):
+        elif self._everybody_waits():
             assert self._wake_at is not None, "everybody waits for somebody else"
             self.now = max(self.now, self._wake_at)
 
