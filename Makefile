@@ -10,7 +10,7 @@ PEER := build/peers
 PEER_READY := $(PEER)/.installed
 
 .DEFAULT_GOAL := help
-.PHONY: help launch test lint format overhead search scale chaos
+.PHONY: help launch test lint format overhead search scale chaos memory
 
 help:  ## show this list
 	@echo 'Targets (make TARGET ARGS="…" passes more arguments on):'
@@ -42,6 +42,9 @@ scale: $(READY)  ## simulate a million trials on ten thousand workers; ARGS as o
 
 chaos: $(READY)  ## kill real runs at random moments: is anything lost? ARGS as of benchmarks/chaos/__main__.py
 	@$(RUN) benchmarks.chaos $(ARGS)
+
+memory: $(READY)  ## train 200 trials in one worker and watch its memory; ARGS as of benchmarks/memory.py
+	@.venv/bin/python benchmarks/memory.py $(ARGS)
 
 # Takes the first supported Python that can make environments; an environment that works is kept. The stamp comes last,
 # so that an install that was cut short is begun again.

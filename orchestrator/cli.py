@@ -365,7 +365,6 @@ def main(arguments: Sequence[str] | None = None) -> int:
     for stream in (sys.stdout, sys.stderr):
         if hasattr(stream, "reconfigure"):
             stream.reconfigure(errors="replace")
-    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")  # Studies may import TensorFlow, which greets.
     try:
         return commands.main(arguments, prog_name=PROGRAM, standalone_mode=False) or 0
     except UserError as error:

@@ -149,10 +149,16 @@ class Knowledge:
             self.ended_saved.add(trial.number)
 
     def _give_up_attempt(self, trial: Trial) -> None:
-        """What a worker knew of a trial is gone, and so is what was learned since the last checkpoint."""
+        """What a worker knew of a trial is gone, and so is what was learned since the last checkpoint.
+
+        A paused trial keeps what it was judged by: that is trained again only if it is to go on.
+        """
         trial.attempt += 1
         self._let_go(trial)
-        self._withdraw_unsaved(trial)
+        if trial.status is Status.PAUSED:
+            trial.weights_lost = trial.epoch > (trial.checkpoint.epoch if trial.checkpoint else 0)
+        else:
+            self._withdraw_unsaved(trial)
 
     def _let_go(self, trial: Trial) -> None:
         self._leave_queue(trial)

@@ -26,12 +26,14 @@ class IllegalRecord(Exception):
 
 
 def is_current(state: "State", event: TrialEvent) -> bool:
-    """Whether the attempt that an event speaks of is the trial's present one; an earlier one was given up."""
+    """Whether an event speaks of what is still there: of the trial's present attempt; an earlier one was given up."""
     if not 0 <= event.trial < len(state.trials):
         raise IllegalRecord(f"{event}: there is no such trial")
     attempt = state.trials[event.trial].attempt
     if event.attempt > attempt:
         raise IllegalRecord(f"{event}: attempt {attempt} is the last one begun")
+    if isinstance(event, CheckpointDamaged) and not _is_last_or_previous(state, event):
+        return False  # It was discarded meanwhile.
     return event.attempt == attempt
 
 
@@ -65,8 +67,6 @@ def check(state: "State", record: Record) -> None:
     if isinstance(record, ConfigurationProposed | SamplerExhausted) and record.number not in state.proposing:
         raise IllegalRecord(f"{record}: nobody asked for it")
     if isinstance(record, Discard) and not _is_committed(state, record.checkpoint):
-        raise IllegalRecord(f"{record}: there is no such checkpoint")
-    if isinstance(record, CheckpointDamaged) and not _is_last_or_previous(state, record):
         raise IllegalRecord(f"{record}: there is no such checkpoint")
     number = record.assignment.trial if isinstance(record, Train) else getattr(record, "trial", None)
     if number is None or (isinstance(record, Train) and number == len(state.trials)):

@@ -1,8 +1,12 @@
 """Where trials that were begun go on: at any idle worker, after running out of memory at a fresh one."""
 
+from collections.abc import Iterator
+from math import inf
+
 from orchestrator.scheduler.instructions import Dismiss
 from orchestrator.scheduler.state import State
 from orchestrator.scheduler.trial import Status, Trial
+from orchestrator.stoppers import Promotion, Stopper
 
 
 def in_order(state: State) -> list[Trial]:
@@ -23,3 +27,20 @@ def replacement(trial: Trial, state: State) -> Dismiss | None:
     if state.count(Status.RUNNING) or any(worker.leaving is not None for worker in state.workers.values()):
         return None
     return Dismiss(worker=state.idle[0], reason=f"trial {trial.number} ran out of memory and goes on in a fresh worker")
+
+
+def finalists(stopper: Stopper, state: State, max_epochs: int) -> Iterator[Promotion]:
+    """Paused trials that may train to the end, the best first, when nothing else would complete.
+
+    Where a run was extended to more epochs, its stopper may have no rung where trials were paused: it knows of none.
+    """
+    yield from stopper.finalists()
+    paused = [state.trials[number] for number in state.by_status[Status.PAUSED]]
+    for trial in sorted(paused, key=lambda trial: -inf if trial.score is None else trial.score, reverse=True):
+        yield Promotion(trial.number, max_epochs, "nothing else is left: the best of those that are paused")
+
+
+def best_without_weights(state: State) -> Trial | None:
+    """The first row of the leaderboard, if it is to end as it was paused, but what it was then is lost."""
+    best = state.best
+    return best if best is not None and best.status is Status.PAUSED and best.weights_lost else None

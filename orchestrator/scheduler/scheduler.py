@@ -27,7 +27,7 @@ from orchestrator.draws import training_seed
 from orchestrator.objective import Objective
 from orchestrator.samplers import Exhausted, Sampler
 from orchestrator.scheduler import placing
-from orchestrator.scheduler.events import Event, TimeReached, TrialEvent, TrialFailed, TrialReported
+from orchestrator.scheduler.events import Event, TimeReached, TrialFailed, TrialReported
 from orchestrator.scheduler.instructions import (
     AGAIN,
     Adapt,
@@ -49,17 +49,19 @@ from orchestrator.scheduler.instructions import (
     WakeAt,
 )
 from orchestrator.scheduler.limits import Limits, hopeless
-from orchestrator.scheduler.queueing import queue_length
+from orchestrator.scheduler.queueing import has_room, worker_of
 from orchestrator.scheduler.retention import Retention
 from orchestrator.scheduler.state import State
 from orchestrator.scheduler.telling import is_repeated, tell
 from orchestrator.scheduler.tolerance import Tolerance, cause, given_up, next_deadline, overdue, unresponsive
 from orchestrator.scheduler.trial import Status, Trial
 from orchestrator.scheduler.worker import Worker
-from orchestrator.stoppers import Promotion, Stopper
+from orchestrator.stoppers import Promotion, Stopper, Verdict
 
 RELEASE_SECONDS = 20.0
 """How long the end of a run waits for workers to let go of their trials."""
+WEIGHTS_LOST = "the best, whose weights were lost while it was paused"
+PAUSED_AGAIN = Verdict("pause", "paused again, now that its weights are there")
 AHEAD = 1
 """A slow sampler is asked for so many configurations more than there are idle workers."""
 
@@ -212,7 +214,7 @@ class Scheduler:
         return self._carry_verdict(trial, trial.holder, in_memory=True)
 
     def _carry_verdict(self, trial: Trial, worker: int, *, in_memory: bool) -> Instruction:
-        verdict = self.stopper.judge(trial.number, trial.epoch)
+        verdict = PAUSED_AGAIN if trial.weights_lost else self.stopper.judge(trial.number, trial.epoch)
         if verdict.action == "pause":
             return Pause(worker=trial.holder, trial=trial.number, attempt=trial.attempt, reason=verdict.reason)
         if verdict.action == "stop":
@@ -246,22 +248,8 @@ class Scheduler:
         return self._continue(trial, worker, to_epoch, f"{AGAIN}{trial.reason}", in_memory=False)
 
     def _fill_queue(self, event: Event) -> Train | StopSampling | None:
-        """Behind an assignment that ends its trial, as many new ones as are done in a moment."""
-        worker = self._worker_of(event)
-        if not self.queues or worker is None or worker.leaving or not worker.queue:
-            return None
-        if len(worker.queue) > queue_length(self.state):
-            return None
-        queued = [self.state.trials[number] for number in worker.queue]
-        if not all(trial.assignment.ends_trial and not trial.needs_fresh_worker for trial in queued):
-            return None
-        return self._begin(worker.number, queued=True)
-
-    def _worker_of(self, event: Event) -> Worker | None:
-        if not isinstance(event, TrialEvent):
-            return None
-        number = self.state.trials[event.trial].worker
-        return None if number is None else self.state.workers.get(number)
+        worker = worker_of(event, self.state) if self.queues else None
+        return self._begin(worker.number, queued=True) if worker and has_room(worker, self.state) else None
 
     def _resume(self, event: Event, promotion: Promotion) -> Train | None:
         """Let a paused trial go on: where it is, if it was paused this very moment, else anywhere once it is let go."""
@@ -371,8 +359,12 @@ class Scheduler:
         if next(self.stopper.promotable(), None) is not None:
             return None  # Its worker has not let go of it yet, or there is no worker.
         if state.idle and not state.count(Status.COMPLETED):
-            for finalist in self.stopper.finalists():
+            for finalist in placing.finalists(self.stopper, state, self.max_epochs):
                 return self._resume(event, finalist)
+        if (best := placing.best_without_weights(state)) is not None:
+            if not state.idle:
+                return None
+            return self._continue(best, state.idle[0], best.assignment.to_epoch, WEIGHTS_LOST, in_memory=False)
         if state.count(Status.COMPLETED) or not state.count(Status.PAUSED):
             for number in state.by_status[Status.PAUSED]:
                 return self._stop(state.trials[number], self.stopper.standing(number))

@@ -202,7 +202,6 @@ class State(Knowledge):
 
     @_take.register
     def _(self, record: Dismiss) -> None:
-        """It will not be asked for anything again."""
         worker = self.workers[record.worker]
         self._leave(worker, record.reason)
         self.leaving.discard(record.worker)
@@ -313,6 +312,7 @@ class State(Knowledge):
             self.proposals.pop(assignment.trial, None)
             self.by_status[Status.WAITING].add(assignment.trial)
         trial = self.trials[assignment.trial]
+        trial.weights_lost &= assignment.to_epoch == trial.assignment.to_epoch
         trial.assignment, trial.attempt, trial.reason = assignment, assignment.attempt, record.reason
         trial.worker = trial.holder = record.worker
         if assignment.after_epoch < trial.epoch:
@@ -337,7 +337,7 @@ class State(Knowledge):
         self._ask_back(trial)
         self.ready.discard(trial.number)
         self._move(trial, Status.PAUSED)
-        trial.reason = record.reason
+        trial.reason, trial.weights_lost = record.reason, False
 
     @_take.register
     def _(self, record: Suspend) -> None:

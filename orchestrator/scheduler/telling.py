@@ -18,7 +18,12 @@ LAST_WORDS = (TrialCompleted, TrialDiverged, TrialFailed)
 
 
 def is_repeated(record: Record, state: State) -> bool:
-    """An assignment is given once more: if its trial has come to be judged meanwhile, it still is to be."""
+    """An assignment is given once more: if its trial has come to be judged meanwhile, it still is to be.
+
+    Or a trial that had lost its weights while it was paused is paused once more.
+    """
+    if isinstance(record, Pause) and 0 <= record.trial < len(state.trials):
+        return state.trials[record.trial].weights_lost
     if not isinstance(record, Train) or record.assignment.trial >= len(state.trials):
         return False
     return record.assignment.to_epoch == state.trials[record.assignment.trial].assignment.to_epoch

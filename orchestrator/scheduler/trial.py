@@ -130,6 +130,7 @@ class Trial:
         "stalls",
         "status",
         "suspended",
+        "weights_lost",
         "worker",
     )
 
@@ -168,6 +169,9 @@ class Trial:
         """It failed just as the attempt before."""
         self.suspended = False
         """Its worker was told to save it and to let go of it, and has not yet."""
+
+        self.weights_lost = False
+        """It is paused, and not as a checkpoint has it: what it was judged by stands, but cannot be gone on from."""
 
     @property
     def faults(self) -> int:

@@ -18,6 +18,9 @@ import psutil
 
 GIB = 2**30
 MOST_GROWTH = GIB
+MANY_TRIALS = 100
+LEAST_GROWTH, SLOW_GROWTH = 64 * 2**20, 0.1
+"""What a worker may have grown after many trials: the larger of bytes and a share of what it was."""
 FIRST_TO_COMPARE = 2
 """The first trial still imports and allocates what all will use."""
 LEAST_AVAILABLE = 0.06
@@ -132,13 +135,19 @@ class Growth:
         if time.monotonic() - self._compared_at < self._every:
             return None
         self._compared_at = time.monotonic()
-        if memory() - self._first <= self._most:
+        if memory() - self._first <= self._bound():
             return None
         let_go()
         now = _proportional([os.getpid(), *descendants()])
-        if now - self._first <= self._most:
+        if now - self._first <= self._bound():
             return None
         return f"its memory grew from {shown(self._first)} to {shown(now)} in {self._trials} trials"
+
+    def _bound(self) -> int:
+        """After many trials starting anew costs little, so a slow growth is ended too."""
+        if self._trials < MANY_TRIALS:
+            return self._most
+        return min(self._most, max(LEAST_GROWTH, int(SLOW_GROWTH * self._first)))
 
 
 class Watch:

@@ -1,6 +1,8 @@
 """One Ray cluster for all of these tests: two nodes, each with two CPUs and a GPU that exists in the books only."""
 
+import gc
 import os
+import warnings
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -19,9 +21,12 @@ def cluster() -> Iterator[Cluster]:
     before = dict(os.environ)
     os.environ["RAY_AUTH_MODE"] = "disabled"
     node = {"num_cpus": 2, "num_gpus": 1, "object_store_memory": 200 * 2**20, "include_dashboard": False}
-    cluster = Cluster(initialize_head=True, head_node_args=node)
-    node.pop("include_dashboard")
-    cluster.add_node(**node)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", ResourceWarning)
+        cluster = Cluster(initialize_head=True, head_node_args=node)
+        node.pop("include_dashboard")
+        cluster.add_node(**node)
+        gc.collect()  # Ray leaves a socket open where another cluster has its dashboard's port.
     ray.init(address=cluster.address, log_to_driver=False, logging_level="ERROR")
     yield cluster
     ray.shutdown()

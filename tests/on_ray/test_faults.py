@@ -176,10 +176,10 @@ def test_faults_that_are_tried_again(run_faults: Callable[..., Any], tmp_path: P
         rows = run_faults("raises", "raises_once", "memory_once", "memory", "waits", *(f"leaks-{n}" for n in range(6)))
     records = records_of(run_dir)
     failed = {name: row["reason"] for name, row in rows.items() if row["status"] != "completed"}
-    assert failed == {
-        "raises": "RuntimeError: no such luck (and again when tried once more)",
-        "memory": "out of memory again in a fresh worker: ResourceExhaustedError: OOM when allocating tensor",
-    }
+    assert failed.keys() == {"raises", "memory"}
+    assert failed["raises"] == "RuntimeError: no such luck (and again when tried once more)"
+    assert failed["memory"].startswith("out of memory again in a fresh worker: ")
+    assert failed["memory"].endswith("ResourceExhaustedError: OOM when allocating tensor")
     assert {row["score"] for name, row in rows.items() if name not in failed} == {6}
     kinds = [record.kind for record in records if isinstance(record, TrialFailed)]
     assert sorted(kinds) == ["exception"] * 3 + ["out of memory"] * 3
@@ -204,7 +204,7 @@ def test_a_disk_that_is_full_for_a_while(run_faults: Callable[..., Any], tmp_pat
         subprocess.run(["umount", "--lazy", str(run_dir / "checkpoints")], check=False)
     assert len(rows) == len(GOOD)
     delayed = [record.reason for record in records_of(run_dir) if isinstance(record, CheckpointDelayed)]
-    assert delayed and all("No space left on device" in reason for reason in delayed)
+    assert delayed and all("no space left on the disk" in reason for reason in delayed)
 
 
 def mount(path: Path, options: str) -> None:

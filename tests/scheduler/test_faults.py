@@ -134,9 +134,9 @@ def test_a_trial_that_fails_while_it_is_saved_to_pause_stays_paused() -> None:
     brain = begun(workers=1, trials=9)
     assert brain.tell(reported(0, 1, 0.5)) == [pause(0), train(1)]
     assert brain.tell(failed(0, kind="storage")) == []
-    assert (brain.status(0), brain.state.trials[0].attempt, brain.state.trials[0].score) == ("paused", 2, None)
+    assert (brain.status(0), brain.state.trials[0].attempt, brain.state.trials[0].score) == ("paused", 2, 0.5)
     brain.tell(reported(1, 1, 0.2), paused_and_saved(1, 1))
-    assert brain.tell(reported(2, 1, 0.1))[-1] == train(0, attempt=2, after_epoch=0, start=None, reason="promoted")
+    assert brain.tell(reported(2, 1, 0.1))[-1] == train(0, attempt=3, after_epoch=0, start=None, reason="promoted")
 
 
 def test_without_retries_it_has_failed() -> None:

@@ -216,7 +216,7 @@ def the_facts_alone_give_the_same_decisions(life: Life) -> None:
 
 
 def a_run_folded_in_its_midst_goes_on_as_it_did(life: Life) -> None:
-    for count, known in life.moments:
+    for count, known in life.moments[:: len(life.moments) // 8 + 1]:
         resumed = life.new_brain()
         resumed.fold(life.read_back[:count])
         assert dump(resumed) == known

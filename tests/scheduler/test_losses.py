@@ -71,13 +71,14 @@ def test_a_paused_trial_that_was_not_saved_stays_paused_and_starts_again_when_pr
     assert brain.state.trials[0].holder == 0
     brain.tell(lost(0))
     assert (brain.status(0), brain.status(2)) == ("paused", "waiting")
-    assert brain.state.trials[0].attempt == 2 and brain.state.trials[0].score is None
+    assert brain.state.trials[0].attempt == 2 and brain.state.trials[0].score == 0.5, "no result is lost"
     brain.tell(reported(1, 1, 0.1), paused_and_saved(1, 1))
     assert brain.tell(reported(2, 1, 0.2, attempt=2)) == [
         pause(2),
-        train(0, worker=1, attempt=2, after_epoch=0, to_epoch=3, start=None, reason="promoted: epoch 1, rank 1 of 3"),
+        train(0, worker=1, attempt=3, after_epoch=0, to_epoch=3, start=None, reason="promoted: epoch 1, rank 1 of 3"),
     ]
-    assert brain.tell(reported(0, 1, 0.0, attempt=2), reported(0, 2, 0.0, attempt=2)) == []
+    assert brain.state.trials[0].score is None
+    assert brain.tell(reported(0, 1, 0.0, attempt=3), reported(0, 2, 0.0, attempt=3)) == []
 
 
 def test_a_paused_trial_that_was_saved_loses_nothing() -> None:

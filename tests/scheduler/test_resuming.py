@@ -7,12 +7,14 @@ from tests.scheduler.support import (
     checkpoint,
     completed,
     discard,
+    diverged,
     end_run,
     exhausted,
     failed,
     finish,
     joined,
     lost,
+    pause,
     paused_and_saved,
     propose,
     proposed,
@@ -53,7 +55,7 @@ def test_paused_trials_stay_paused() -> None:
     assert brain.tell(resumed()) == []
     assert [brain.status(trial) for trial in (0, 1, 2)] == ["paused", "paused", "waiting"]
     assert brain.state.trials[0].score == 0.5 and brain.state.trials[0].attempt == 1
-    assert brain.state.trials[1].score is None, "its worker had not saved it yet"
+    assert brain.state.trials[1].score == 0.4, "although its worker had not saved it yet"
     assert brain.tell(joined(1)) == [train(2, worker=1, attempt=2)]
 
 
@@ -137,18 +139,12 @@ def test_that_it_was_exhausted_stays_so() -> None:
 # Torn groups: the fact stands in the journal, the decisions on it do not, or in part.
 
 
-def torn(brain: Brain, records: list[Record]) -> Brain:
-    """A new driver's, after the journal has ended within what was decided on its last fact."""
-    brain.fold(records)
-    return brain
-
-
 def test_a_report_without_its_verdict_is_judged_when_the_trial_goes_on() -> None:
     brain = begun("asha", workers=1, trials=9)
     brain.fold([saved(0, 1), reported(0, 1, 0.5)])
     assert brain.status(0) == "running"
     assert brain.tell(resumed()) == []
-    assert brain.tell(joined(1))[:2] != [] and brain.status(0) == "paused" and brain.status(1) == "running"
+    assert brain.tell(joined(1)) == [pause(0, worker=None, reason="epoch 1, rank 1 of 1"), train(1, worker=1)]
 
 
 def test_if_nothing_was_saved_it_is_trained_and_judged_again() -> None:
@@ -241,15 +237,24 @@ def test_with_more_epochs_the_kept_ones_go_on_but_not_what_ended_by_itself() -> 
 
 
 def test_a_run_that_was_out_of_time_goes_on_with_more() -> None:
-    brain = begun("none", workers=1, trials=2, max_time=60.0, queues=False)
-    records = [started(), joined(0), *begun("none", workers=1, trials=2, queues=False).tell(time_reached(0.0))]
-    records = lived(Brain("none", trials=2, max_time=60.0, queues=False), started(), joined(0), time_reached(60.0))
     last = Brain("none", trials=2, max_time=60.0, queues=False)
     records = lived(last, started(), joined(0), reported(0, 1, 0.5, at=9.0), time_reached(60.0), released(0, at=61.0))
     brain = under_other_limits(last, records, stopper="none", trials=2, max_time=120.0, queues=False)
     assert brain.tell(resumed(at=61.0, max_time=120.0)) == [wake_at(120.0)]
     assert brain.tell(joined(1, at=62.0)) == [train(0, worker=1, attempt=2, after_epoch=0)]
     assert brain.tell(time_reached(120.0))[:2] == [end_run("done", reason="120 s"), suspend(0)]
+
+
+def test_trials_that_were_paused_where_there_is_no_rung_any_more_go_on_in_the_end() -> None:
+    """With more trials and epochs hyperband begins at epoch 3: it knows nothing of who waits at epoch 1."""
+    last = Brain("hyperband", trials=14, epochs=4, queues=False)
+    words = [started(), joined(0), reported(0, 1, 0.5), *paused_and_saved(0, 1), stop_requested(), released(1)]
+    settings = {"stopper": "hyperband", "trials": 18, "epochs": 12, "numbers": 2, "queues": False}
+    brain = under_other_limits(last, lived(last, *words), **settings)
+    brain.tell(resumed(trials=18, epochs=12), joined(1))
+    assert [brain.status(trial) for trial in (0, 1)] == ["paused", "running"]
+    assert not list(brain.stopper.finalists())
+    assert brain.tell(diverged(1))[-1] == train(0, after_epoch=1, to_epoch=12, reason="nothing else is left: the best")
 
 
 # After a mend.

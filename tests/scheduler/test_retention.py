@@ -114,7 +114,7 @@ def test_that_of_a_paused_trial_leaves_it_paused() -> None:
     brain.tell(reported(0, 1, 0.5), paused_and_saved(0, 1))
     assert brain.tell(damaged(0, 1)) == [discard(0, 1)]
     trial = brain.state.trials[0]
-    assert (brain.status(0), trial.attempt, trial.epoch, trial.checkpoint) == ("paused", 2, 0, None)
+    assert (brain.status(0), trial.attempt, trial.epoch, trial.checkpoint) == ("paused", 2, 1, None)
 
 
 def test_that_of_an_ended_trial_changes_no_result() -> None:

@@ -116,7 +116,6 @@ def test_the_table_above_is_the_whole_table() -> None:
         (joined(1), "the worker is there already"),
         (discard(7, 1), "there is no such checkpoint"),
         (discard(0, 1), "there is no such checkpoint"),
-        (damaged(0, 1), "there is no such checkpoint"),
         (suspend(0, worker=9), "there is no such worker"),
         (Dismiss(worker=9, reason="it is worn out"), "there is no such worker"),
     ],
@@ -142,6 +141,14 @@ def test_a_report_without_the_objective_is_illegal() -> None:
 def test_the_loss_of_a_worker_that_never_joined_is_only_counted() -> None:
     state = folded(*BEGUN, lost(7))
     assert (state.losses_in_a_row, sorted(state.workers)) == (1, [0, 1])
+
+
+def test_that_a_discarded_checkpoint_was_damaged_is_ignored() -> None:
+    """The two cross on their way, as when a run is resumed and makes room at once."""
+    state = folded(*BEGUN)
+    before = dump(state)
+    assert not state.apply(damaged(0, 1))
+    assert dump(state) == {**before, "words_ignored": 1}
 
 
 @pytest.mark.parametrize("word", [reported(0, 3, 0.9), saved(0, 3), released(0), completed(0), diverged(0), failed(0)])
