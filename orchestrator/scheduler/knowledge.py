@@ -53,6 +53,8 @@ class Knowledge:
         self.resumptions: list[RunResumed] = []
         self.resumed_at = 0
         """How many trials had begun when the run was last resumed."""
+        self.failures_before = 0
+        """How many had failed by then."""
         self.sampling_stopped: str | None = None
         self.ending: EndRun | None = None
         self.finished: Finish | None = None

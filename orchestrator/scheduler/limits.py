@@ -24,7 +24,7 @@ class Limits:
     gpus_per_trial: float = 0.0
     target: float | None = None
     max_failures: int | None = None
-    """So many failed trials end the run as failed."""
+    """So many failed trials, since it was last resumed, end the run as failed."""
 
     def allow(self, number: int) -> bool:
         """Whether a trial with this number may begin."""
@@ -65,9 +65,10 @@ def hopeless(state: State, max_failures: int | None = None) -> str | None:
     if state.bad_study is not None:
         return state.bad_study
     failed = state.by_status[Status.FAILED]
-    if max_failures is not None and len(failed) >= max_failures:
-        last = state.trials[failed[-1]]
-        return f"{len(failed)} trials have failed (--max-failures {max_failures}), the last: {last.reason}"
+    count = len(failed) - state.failures_before
+    if max_failures is not None and count >= max_failures:
+        one = state.trials[failed[-1]]
+        return f"{count} trials have failed (--max-failures {max_failures}), such as trial {one.number}: {one.reason}"
     first = state.trials[state.resumed_at : state.resumed_at + FIRST_TRIALS]
     failures = [trial.failure for trial in first if trial.is_failing]
     if len(failures) < FIRST_TRIALS or failures[0] is None:

@@ -88,7 +88,7 @@ class State(Knowledge):
     def _(self, record: RunResumed) -> None:
         """Nobody's fault: no loss is counted. What was over goes on."""
         self.resumptions.append(record)
-        self.resumed_at = len(self.trials)
+        self.resumed_at, self.failures_before = len(self.trials), self.count(Status.FAILED)
         self.finished = self.ending = self.stop_requested = self.bad_study = self.wake_at = None
         self.losses_in_a_row = 0
         self.proposing.clear()

@@ -291,7 +291,7 @@ def test_so_many_failed_trials_end_the_run(kind: FailureKind) -> None:
     brain = begun("none", workers=1, trials=9, max_failures=2, retries=0, queues=False)
     brain.tell(reported(0, 9, 0.5), completed(0), failed(1, kind=kind))
     assert brain.state.ending is None
-    reason = "2 trials have failed (--max-failures 2), the last: ValueError: no luck in trial 2"
+    reason = "2 trials have failed (--max-failures 2), such as trial 2: ValueError: no luck in trial 2"
     decided = brain.tell(failed(2, kind=kind))
     assert decided[-2:] == [end_run("failed", reason=reason), finish("failed", reason=reason)]
     assert brain.state.best is brain.state.trials[0]
