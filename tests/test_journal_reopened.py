@@ -11,12 +11,15 @@ from orchestrator.driver import drive
 from orchestrator.errors import UserError
 from orchestrator.journal import FILE, Journal, is_torn, read_journal, resumptions_of, whole_size
 from orchestrator.lock import Lock
+from orchestrator.objective import Objective
 from orchestrator.scheduler.events import RunResumed
 from orchestrator.scheduler.instructions import Record
+from orchestrator.scheduler.state import State
+from orchestrator.scheduler.validation import validate
 from tests import disks
 from tests.scheduler.support import Brain, completed, joined, reported, saved, started
 from tests.test_driver import Scripted
-from tests.test_journal import HEADER
+from tests.test_journal import HEADER, SINCE_FORMAT_3
 
 FIRST: list[Record] = [started(), joined(0)]
 SECOND: list[Record] = [reported(0, 1, 0.5), saved(0, 1)]
@@ -145,3 +148,26 @@ def test_a_driver_that_was_taken_over_ends(tmp_path: Path) -> None:
         journal.append(FIRST)
     journal.close()
     assert read(tmp_path) == []
+
+
+def test_a_journal_of_format_3_loads() -> None:
+    """Three drivers, workers that are lost, hang, wear out and drain, trials that are tried again, a damaged file."""
+    header, records = read_journal(Path(__file__).parent / "assets" / "journal-format-3")
+    read = list(records)
+    assert header.format == 3 and {type(record) for record in read} >= SINCE_FORMAT_3
+    state = State(Objective(header.objective, "max"))
+    for record in read:
+        state.apply(record)
+    validate(state)
+    assert [(t.status, t.attempt, t.epoch, t.score, t.worker) for t in state.trials] == [
+        ("stopped", 2, 1, 0.1, 0),
+        ("stopped", 1, 1, 0.5, 1),
+        ("failed", 3, 2, None, 7),
+        ("diverged", 3, 1, None, 6),
+        ("stopped", 4, 1, 0.7, 7),
+        ("failed", 8, 0, None, 12),
+        ("stopped", 1, 1, 0.1, 6),
+        ("completed", 2, 9, 0.8, 12),
+    ]
+    assert (len(state.resumptions), state.epochs_trained, state.best and state.best.number) == (3, 23, 7)
+    assert state.finished is not None and state.finished.reason == "all 8 trials ended"
