@@ -19,7 +19,9 @@ CONTRADICTION = "--quiet and --json contradict each other: give one of them"
 LAYOUTS = ("table", "csv", "json", "markdown")
 SAMPLERS = "zoom, staged, random, sobol, grid, optuna:tpe …"
 STOPPERS = "adaptive, asha, asha_stop, halving, hyperband, median, patience:P, none; asha:eta=4+patience:5 for both"
-STALL = "End what has not reported for so long; or none [auto: 20 times the longest epoch, 10 min at least]"
+STALL = (
+    "End what has not reported for so long, or none [auto: after the first report 20 longest epochs, 10 min at least]"
+)
 CURVES = "An .npz file of curves, or the directory of an earlier run."
 SECONDS = "The time that a train function has for its first report [60]"
 
@@ -47,7 +49,6 @@ def tolerance_options(command: Any) -> Any:
         click.option("--checkpoint-every", type=number, metavar="TIME", help="Save running trials so often [60s]"),
         click.option("--keep", type=number, metavar="K", help="Ended trials, the best, whose checkpoints stay [3]"),
         click.option("--checkpoint-bytes", type=number, metavar="SIZE", help="Of all checkpoints at most: 50GB."),
-        click.option("--storage", metavar="URL", help="Checkpoints and a copy of the run there: s3://bucket/runs."),
         click.option("--storage-every", type=number, metavar="TIME", help="Copy the journal there so often [60s]"),
         click.option("--dashboard-host", metavar="HOST", help="Where Ray's dashboard listens [the loopback address]"),
     ]
@@ -108,6 +109,7 @@ Examples:
 @click.option("--gpu-hours", type=number, metavar="H", help="Stop once workers have held GPUs for so long, in sum.")
 @click.option("--target", type=number, metavar="VALUE", help="Stop once the objective has reached this.")
 @tolerance_options
+@click.option("--storage", metavar="URL", help="Checkpoints and a copy of the run there: s3://bucket/runs.")
 @click.option("--deterministic/--not-deterministic", default=None, help="The same numbers every time, and slower [no]")
 @click.option("--quiet", is_flag=True, help="Show errors and where the leaderboard is, nothing else.")
 @click.option("--json", "as_json", is_flag=True, help="Show one JSON object a line.")

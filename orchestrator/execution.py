@@ -21,7 +21,7 @@ from orchestrator.journal import FORMAT, Header, Journal
 from orchestrator.leaderboard import leaderboard, write_csv
 from orchestrator.lock import Lock
 from orchestrator.run_copy import RunCopy
-from orchestrator.run_dir import proof_of, write_best, write_study
+from orchestrator.run_dir import delete_uncommitted, proof_of, write_best, write_study
 from orchestrator.scheduler.events import Event
 from orchestrator.scheduler.scheduler import Scheduler
 from orchestrator.settings import Settings
@@ -66,8 +66,8 @@ def execute(execution: Execution, display: Display, interruptions: "Interruption
     Raises:
         UserError: Something is wrong that shows only now, or (RunFailed) the run cannot go on.
     """
-    settings, run_dir = execution.settings, execution.run_dir
-    storage = storage_of(settings, run_dir)
+    settings = execution.settings
+    storage = None if settings.storage is None else open_storage(settings.storage)
     host = {} if settings.dashboard_host is None else {"dashboard_host": settings.dashboard_host}
     shipped = execution.source is not None
     try:
@@ -83,20 +83,18 @@ def execute(execution: Execution, display: Display, interruptions: "Interruption
         display.close()
 
 
-def storage_of(settings: Settings, run_dir: Path) -> Storage | None:
-    """The run's own folder in the storage, when there is one.
+def prepare_storage(where: str, run_dir: Path) -> str:
+    """Where in the storage a new run will be.
 
     Raises:
-        UserError: There can be none.
+        UserError: It cannot be there.
     """
-    if settings.storage is None:
-        return None
     try:
-        storage = open_storage(settings.storage).folder(run_dir.name)
+        storage = open_storage(where).folder(run_dir.name)
     except ValueError as error:
         raise UserError(f"the run directory's name cannot be one in the storage: {error}; choose another") from None
     prepare(storage)
-    return storage
+    return storage.where
 
 
 def checkpoints_of(storage: Storage | None, run_dir: Path) -> Storage:
@@ -157,9 +155,11 @@ def _drive(
             interruptions.ask = backend.request_stop
             try:
                 if first:
-                    drive(scheduler, backend, journal, display.watch, hold)
+                    drive(scheduler, backend, journal, display.watch, backend.hold)
+                    with suppress(OSError):  # A resume would delete them.
+                        delete_uncommitted(state, checkpoints)
                 if state.best is not None:
-                    exported = backend.export(state.best, state.idle, EXPORT_SECONDS)
+                    exported = backend.export(state.best, state.idle if first else (), EXPORT_SECONDS)
                     write_best(run_dir, state, exported.content, exported.problem or "the study saved no Keras model")
             finally:
                 backend.close()

@@ -81,7 +81,12 @@ class Journal:
         except FileExistsError:
             lock.release()
             raise UserError(f"{run_dir} holds the journal of another run: choose another --run-dir") from None
-        journal._write([first])
+        try:
+            journal._write([first])
+        except OSError:
+            journal.close()
+            (run_dir / FILE).unlink()
+            raise
         return journal
 
     @classmethod
@@ -128,14 +133,14 @@ class Journal:
 def whole_size(run_dir: Path) -> int:
     """How many bytes of the journal are whole lines."""
     with (run_dir / FILE).open("rb") as file:
-        end = size = file.seek(0, os.SEEK_END)
+        end = file.seek(0, os.SEEK_END)
         while end > 0:
             start = max(0, end - 65536)
             file.seek(start)
             if (place := file.read(end - start).rfind(b"\n")) >= 0:
                 return start + place + 1
             end = start
-    return 0 if size else size
+    return 0
 
 
 def is_torn(run_dir: Path) -> bool:

@@ -9,9 +9,12 @@ import fcntl
 import json
 import os
 import socket
+import threading
 import time
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
+from uuid import uuid4
 
 from orchestrator.errors import UserError
 
@@ -24,7 +27,9 @@ class Lock:
     def __init__(self, run_dir: Path) -> None:
         self._path = run_dir / FILE
         self._descriptor: int | None = None
-        self._touched = 0.0
+        self._token = uuid4().hex
+        """Tells us from another holder that has our pid on a machine of our name, as containers may."""
+        self._released = threading.Event()
 
     def take(self, **about_us: Any) -> dict[str, Any]:
         """Hold it, with what others may want to know of us. Returns what a dead holder had written there.
@@ -53,37 +58,43 @@ class Lock:
             raise self._held(before)
         self._descriptor = descriptor
         self.note(**about_us)
+        threading.Thread(target=self._touch_now_and_then, name="lock", daemon=True).start()
         return before
 
     def note(self, **about_us: Any) -> None:
         assert self._descriptor is not None
-        content = json.dumps({"host": socket.gethostname(), "pid": os.getpid(), **about_us}).encode()
+        about_us = {"host": socket.gethostname(), "pid": os.getpid(), "token": self._token, **about_us}
+        content = json.dumps(about_us).encode()
         os.pwrite(self._descriptor, content, 0)
         os.ftruncate(self._descriptor, len(content))
-        self._touched = time.monotonic()
 
     def check(self) -> None:
-        """Still ours? Touched now and then, for others to see. To be called before each write.
+        """Still ours? To be called before each write.
 
         Raises:
             UserError: Another driver has taken the run over while we were silent.
         """
-        assert self._descriptor is not None
-        if not self._is_at_path(self._descriptor) or _read(self._descriptor).get("pid") != os.getpid():
-            raise UserError(
-                f"another driver has taken {self._path.parent} over: this one ends, and writes nothing more"
-            )
-        if time.monotonic() - self._touched >= TOUCH_SECONDS:
-            os.utime(self._descriptor)
-            self._touched = time.monotonic()
+        if not self._is_ours():
+            raise UserError(f"another driver has taken {self._path.parent} over: this one ends")
 
     def release(self) -> None:
         if self._descriptor is None:
             return
-        if self._is_at_path(self._descriptor):
+        self._released.set()
+        if self._is_ours():
             self._path.unlink(missing_ok=True)
         os.close(self._descriptor)
         self._descriptor = None
+
+    def _is_ours(self) -> bool:
+        assert self._descriptor is not None
+        return self._is_at_path(self._descriptor) and _read(self._descriptor).get("token") == self._token
+
+    def _touch_now_and_then(self) -> None:
+        while not self._released.wait(TOUCH_SECONDS):
+            with suppress(OSError, TypeError):  # It has just been let go of.
+                if self._is_at_path(self._descriptor or -1):
+                    os.utime(self._path)
 
     def _held(self, holder: dict[str, Any]) -> UserError:
         who = f"pid {holder['pid']} on {holder['host']}" if "pid" in holder and "host" in holder else "another process"

@@ -7,19 +7,18 @@ from pathlib import Path
 from typing import Any
 
 from orchestrator.assembly import find_study
-from orchestrator.assignment import Checkpoint
 from orchestrator.display.words import counted, shown_path
 from orchestrator.errors import UserError
 from orchestrator.journal import FILE, Header, resumptions_of
 from orchestrator.scheduler.events import CheckpointDamaged
+from orchestrator.scheduler.limits import SECONDS_PER_HOUR
 from orchestrator.scheduler.state import State
 from orchestrator.scheduler.trial import Status, Trial
 from orchestrator.settings import Settings, resolve
-from orchestrator.storage import Storage
 from orchestrator.study import Study
 from orchestrator.study_file import SourceFile, StudySource, load_shipped, read_study
 
-FIXED = ("sampler", "points", "repeats", "stopper", "seed", "run_dir", "deterministic")
+FIXED = ("sampler", "points", "repeats", "stopper", "seed", "run_dir", "deterministic", "storage")
 """What a run is: these settings hold from its first record to its last."""
 GROWING = ("trials", "epochs", "max_time", "max_epochs_total", "gpu_hours", "max_failures")
 """What can be given as so much more."""
@@ -122,7 +121,7 @@ def _differences(
 
 
 def settings_of(
-    run_dir: Path, header: Header, changes: Mapping[str, Any], now: Callable[[], float]
+    run_dir: Path, header: Header, changes: Mapping[str, Any], so_far: Callable[[], State]
 ) -> tuple[Settings, dict[str, Any]]:
     """A run's settings with the changes, and those that did change. `+50` is so much more than before.
 
@@ -130,7 +129,7 @@ def settings_of(
         run_dir: Of the run.
         header: Of its journal.
         changes: As of `launch`.
-        now: Tells the seconds of the run's clock, if they matter.
+        so_far: Tells what the run has done, if that matters.
 
     Raises:
         UserError: With a line for each thing that is wrong.
@@ -142,7 +141,7 @@ def settings_of(
     before = resolve(recorded)
     if wrong := [name for name in changes if name in FIXED]:
         raise UserError(f"{', '.join(wrong)} cannot change in a run that is resumed: launch another one")
-    wanted = {name: _more(name, value, getattr(before, name, None), now) for name, value in changes.items()}
+    wanted = {name: _more(name, value, getattr(before, name, None), so_far) for name, value in changes.items()}
     after = resolve(asdict(before), wanted)
     if after.epochs < before.epochs:
         raise UserError(f"epochs is {after.epochs}, and was {before.epochs}: it can only grow in a run that is resumed")
@@ -150,15 +149,24 @@ def settings_of(
     return after, changed
 
 
-def _more(name: str, value: Any, before: Any, now: Callable[[], float]) -> Any:
+def _more(name: str, value: Any, before: Any, so_far: Callable[[], State]) -> Any:
     if not isinstance(value, str) or not value.startswith("+"):
         return value
     if name not in GROWING:
         raise UserError(f"{name} is {value!r}: only {', '.join(GROWING)} can be given as so much more")
     more = getattr(resolve({name: _number(value[1:])}), name)
-    if before is None:
-        before = now() if name == "max_time" else 0
-    return before + more
+    return (_used(name, so_far()) if before is None else before) + more
+
+
+def _used(name: str, state: State) -> float:
+    """Of what had no limit."""
+    used = {
+        "trials": len(state.trials),
+        "max_time": state.now,
+        "max_epochs_total": state.epochs_trained,
+        "gpu_hours": state.worker_seconds / SECONDS_PER_HOUR,
+    }
+    return used.get(name, 0)
 
 
 def _number(text: str) -> Any:
@@ -173,8 +181,8 @@ def _number(text: str) -> Any:
 def damaged_checkpoints(state: State, sizes: Mapping[str, int], max_epochs: int) -> Iterator[CheckpointDamaged]:
     """Those that are missing or have another size than was committed; as seen once the run is resumed."""
     for trial in state.trials:
-        for checkpoint in (trial.previous, trial.checkpoint):
-            if checkpoint is None or sizes.get(checkpoint.name) == checkpoint.bytes:
+        for checkpoint in reversed(trial.checkpoints):
+            if sizes.get(checkpoint.name) == checkpoint.bytes:
                 continue
             size = sizes.get(checkpoint.name)
             reason = "it is missing" if size is None else f"it has {size:,} bytes of {checkpoint.bytes:,}"
@@ -188,26 +196,13 @@ def damaged_checkpoints(state: State, sizes: Mapping[str, int], max_epochs: int)
             )
 
 
-def delete_uncommitted(state: State, checkpoints: Storage) -> dict[str, int]:
-    """The sizes of the checkpoints that are there; files that the journal does not know, or no longer, are deleted."""
-    sizes = checkpoints.sizes()
-    known = {checkpoint.name for trial in state.trials for checkpoint in _of(trial)}
-    for name in sizes.keys() - known:
-        checkpoints.delete(name)
-    return {name: size for name, size in sizes.items() if name in known}
-
-
-def _of(trial: Trial) -> Iterable[Checkpoint]:
-    return [checkpoint for checkpoint in (trial.checkpoint, trial.previous) if checkpoint is not None]
-
-
 def plan_lines(run_dir: Path, state: State, settings: Settings, lost: Iterable[CheckpointDamaged]) -> Iterator[str]:
     """What resuming will do: what is finished, what goes on and from where, what starts again."""
     damaged = {event.name for event in lost}
     going: list[tuple[Trial, int]] = []
     for trial in state.trials:
         if trial.status in (Status.RUNNING, Status.WAITING) or state.reopens(trial, settings.epochs):
-            usable = [checkpoint.epoch for checkpoint in _of(trial) if checkpoint.name not in damaged]
+            usable = [checkpoint.epoch for checkpoint in trial.checkpoints if checkpoint.name not in damaged]
             going.append((trial, max(usable, default=0)))
     on = [f"trial {trial.number} from epoch {epoch}" for trial, epoch in going if epoch]
     again = [f"trial {trial.number}" for trial, epoch in going if not epoch]

@@ -1,33 +1,32 @@
 """Runs: begun by `launch`, gone on with by `resume`."""
 
 from collections.abc import Iterator
-from contextlib import contextmanager
-from dataclasses import dataclass
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from orchestrator.assembly import find_study, make_scheduler
 from orchestrator.display import Display, make_display
 from orchestrator.errors import UserError
-from orchestrator.execution import Execution, Interruptions, checkpoints_of, execute, storage_of, versions
+from orchestrator.execution import Execution, Interruptions, checkpoints_of, execute, prepare_storage, versions
 from orchestrator.journal import fold, is_torn, read_journal
 from orchestrator.leaderboard import leaderboard, read_leaderboard, read_state, write_csv
 from orchestrator.lock import Lock
 from orchestrator.resumption import (
     check_is_run,
     damaged_checkpoints,
-    delete_uncommitted,
     find_again,
     plan_lines,
     settings_of,
 )
-from orchestrator.run_copy import fetch_run
-from orchestrator.run_dir import new_run_dir
+from orchestrator.run_copy import RunCopy, fetch_run
+from orchestrator.run_dir import delete_uncommitted, is_written, new_run_dir
 from orchestrator.scheduler.events import RunResumed, RunStarted
 from orchestrator.scheduler.scheduler import Scheduler
 from orchestrator.scheduler.state import State
-from orchestrator.settings import resolve
-from orchestrator.storage import is_url
+from orchestrator.settings import Settings, resolve
+from orchestrator.storage import is_url, open_storage
 from orchestrator.study import Study
 from orchestrator.workers.orphans import end_orphans
 
@@ -95,6 +94,8 @@ def launch(
     scheduler = make_scheduler(loaded, resolved)
     name = loaded.name or (Path(source.file.path).stem if source else "study")
     with Interruptions() as interruptions, new_run_dir(here, resolved.run_dir, name) as run_dir:
+        if resolved.storage is not None:
+            resolved = replace(resolved, storage=prepare_storage(resolved.storage, run_dir))
         execution = Execution(
             study=loaded,
             source=source,
@@ -136,22 +137,27 @@ def resume(
     display = display or make_display(quiet=quiet, as_json=json)
     here = Path.cwd()
     run_dir = _fetched(str(run), here) if is_url(str(run)) else (here / run).resolve()
-    if is_url(str(run)):
-        changes = {"storage": str(run).rstrip("/").rpartition("/")[0], **changes}
+    fetched_from = str(run).rstrip("/") if is_url(str(run)) else None
     check_is_run(run_dir)
     with Interruptions() as interruptions, _held(run_dir, display) as lock:
-        execution, lines = _resumed(run_dir, lock, study, accept_changes, {**changes, **_absolute(here, changes)})
+        execution, lines = _resumed(run_dir, lock, study, accept_changes, changes, fetched_from)
         for line in lines:
             display.say(line)
         if execution.first or _lacks_best(execution):
             execute(execution, display, interruptions)
         else:
-            write_csv(leaderboard(execution.scheduler.state, list(execution.study.space)), run_dir / "leaderboard.csv")
+            with suppress(OSError):  # The journal has it all.
+                write_csv(leaderboard(execution.scheduler.state, execution.study.space), run_dir / "leaderboard.csv")
     return Run(run_dir, execution.scheduler.state)
 
 
 def _resumed(
-    run_dir: Path, lock: Lock, given: Study | str | Path | None, accept: bool, changes: dict[str, Any]
+    run_dir: Path,
+    lock: Lock,
+    given: Study | str | Path | None,
+    accept: bool,
+    changes: dict[str, Any],
+    fetched_from: str | None,
 ) -> tuple[Execution, list[str]]:
     """What is to be done, and what to say before it is."""
     header, records = read_journal(run_dir)
@@ -162,7 +168,10 @@ def _resumed(
             f"{run_dir} cannot simply go on: {'; '.join(found.differences)}. "
             "Undo that, or go on with it by --accept-changes"
         )
-    settings, changed = settings_of(run_dir, header, changes, now=lambda: read_state(run_dir)[1].now)
+    settings, changed = settings_of(run_dir, header, changes, so_far=lambda: read_state(run_dir)[1])
+    if fetched_from is not None and fetched_from != settings.storage:
+        settings = replace(settings, storage=fetched_from)
+        changed["storage"] = fetched_from
     scheduler = make_scheduler(found.study, settings)
     _fold(scheduler, run_dir, bool(found.differences))
     state = scheduler.state
@@ -175,10 +184,7 @@ def _resumed(
             f"{3 * settings.epochs} or --max-time +1h"
         )
     else:
-        try:
-            sizes = delete_uncommitted(state, checkpoints_of(storage_of(settings, run_dir), run_dir))
-        except OSError as error:
-            raise UserError(f"the checkpoints of {run_dir} cannot be looked through: {error}") from error
+        sizes = _checkpoint_sizes(run_dir, settings, state, accept)
         damaged = list(damaged_checkpoints(state, sizes, settings.epochs))
         lines += plan_lines(run_dir, state, settings, damaged)
         first = [RunResumed(at=state.now, settings=changed, changes=found.differences), *damaged]
@@ -195,6 +201,24 @@ def _resumed(
         rewrite_study=bool(found.differences),
     )
     return execution, lines
+
+
+def _checkpoint_sizes(run_dir: Path, settings: Settings, state: State, accept: bool) -> dict[str, int]:
+    """Of the checkpoints that are there, once it is sure that they are this run's; others' are never touched."""
+    storage = None if settings.storage is None else open_storage(settings.storage)
+    checkpoints = checkpoints_of(storage, run_dir)
+    try:
+        if storage is not None:
+            RunCopy(run_dir, storage).copy()
+        sizes = checkpoints.sizes()
+        if state.checkpoint_bytes and not sizes and not accept:
+            raise UserError(
+                f"none of the run's checkpoints is in {checkpoints.where}: is it mounted? "
+                "To begin the trials again that need them, give --accept-changes"
+            )
+        return delete_uncommitted(state, checkpoints)
+    except OSError as error:
+        raise UserError(f"the checkpoints in {checkpoints.where} cannot be looked through: {error}") from error
 
 
 def _fold(scheduler: Scheduler, run_dir: Path, differs: bool) -> None:
@@ -216,7 +240,8 @@ def _is_over(state: State) -> bool:
 
 def _lacks_best(execution: Execution) -> bool:
     """A run that was killed just after its last record."""
-    return execution.scheduler.state.best is not None and not (execution.run_dir / "best" / "config.json").exists()
+    best = execution.scheduler.state.best
+    return best is not None and not is_written(execution.run_dir, best)
 
 
 @contextmanager

@@ -23,6 +23,8 @@ from orchestrator.errors import UserError
 from orchestrator.files import write_whole
 from orchestrator.journal import FILE as JOURNAL
 from orchestrator.scheduler.state import State
+from orchestrator.scheduler.trial import Trial
+from orchestrator.storage import Storage
 
 FOLDERS = ("checkpoints", "logs", "requests")
 LONGEST_NAME = 50
@@ -99,6 +101,16 @@ def proof_of(run_dir: Path) -> str:
     return hashlib.sha256((run_dir / "study.json").read_bytes()).hexdigest()
 
 
+def is_written(run_dir: Path, best: Trial) -> bool:
+    """Whether `best/` is this trial's best epoch."""
+    try:
+        found = json.loads((run_dir / "best" / "config.json").read_bytes())
+    except (OSError, ValueError):
+        return False
+    epoch = best.best.epoch if best.best is not None else None
+    return isinstance(found, dict) and (found.get("trial"), found.get("epoch")) == (best.number, epoch)
+
+
 def write_best(run_dir: Path, state: State, model: bytes | None, problem: str) -> None:
     """`best/`: the first row's configuration, and its model or why there is none."""
     trial = state.best
@@ -116,7 +128,18 @@ def write_best(run_dir: Path, state: State, model: bytes | None, problem: str) -
     }
     if model is not None:
         write_whole(folder / "model.keras", model)
+    elif is_written(run_dir, trial):
+        return  # By the driver before.
     else:
         (folder / "model.keras").unlink(missing_ok=True)
         content["model"] = f"not written: {problem}"
     write_whole(folder / "config.json", json.dumps(content, indent=2).encode())
+
+
+def delete_uncommitted(state: State, checkpoints: Storage) -> dict[str, int]:
+    """The sizes of the checkpoints that are there; files that the journal does not know, or no longer, are deleted."""
+    sizes = checkpoints.sizes()
+    known = {checkpoint.name for trial in state.trials for checkpoint in trial.checkpoints}
+    for name in sizes.keys() - known:
+        checkpoints.delete(name)
+    return {name: size for name, size in sizes.items() if name in known}

@@ -271,7 +271,7 @@ def prepare(storage: Storage) -> None:
     """
     name, content = f"probe-{uuid.uuid4().hex}", b"orchestrator"
     try:
-        if isinstance(storage, Folder):
+        if isinstance(storage, Folder):  # Only now: later, where a folder is gone, a share is not mounted.
             storage.path.mkdir(parents=True, exist_ok=True)
         storage.write(name, content)
         try:

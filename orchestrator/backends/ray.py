@@ -87,6 +87,12 @@ class RayBackend:
         """May be called from a signal handler."""
         self._own.append(StopRequested(at=self.now, reason=reason))
 
+    def hold(self, reason: str) -> None:
+        """Wait until it is time to try to write again. The run's clock stands still: nobody was listening."""
+        began = time.monotonic()
+        self._hold(reason)
+        self._began += time.monotonic() - began
+
     def close(self) -> None:
         """Nothing more is asked of the sampler; what it is at is not waited for."""
         self._aside.shutdown(wait=False, cancel_futures=True)
@@ -128,7 +134,7 @@ class RayBackend:
             try:
                 return self.checkpoints.write(file.name, file.content)
             except OSError as error:
-                self._hold(why_refused(error, self.checkpoints))
+                self.hold(why_refused(error, self.checkpoints))
 
     def carry_out(self, instructions: Sequence[Instruction]) -> None:
         for instruction in instructions:

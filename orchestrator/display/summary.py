@@ -16,7 +16,7 @@ from orchestrator.settings import Settings
 
 TOP = 10
 VERDICTS = {"done": "Done", "failed": "Failed", "interrupted": "Interrupted"}
-NOT_REPEATED = ("run_dir", "checkpoint_every")
+NOT_REPEATED = ("run_dir", "storage")
 """Settings that the command for another run leaves out."""
 
 
@@ -34,9 +34,7 @@ def last_lines(about: About, state: State, busy_share: float | None, width: int 
         "epochs": epochs_line(state, about.settings),
         "workers": None if busy_share is None else f"busy {busy_share:.0%} of the time",
         "failures": failures_line(state),
-        "late words": f"{counted(n, 'word')} of attempts given up before, ignored"
-        if (n := state.words_ignored)
-        else "",
+        "late words": late_words_line(state),
         "run": shown_path(about.run_dir),
         "best model": model and shown_path(model),
     }

@@ -48,7 +48,7 @@ def _is_committed(state: "State", checkpoint: Checkpoint) -> bool:
 
 def _is_last_or_previous(state: "State", record: CheckpointDamaged) -> bool:
     trial = state.trials[record.trial]
-    return record.name in {checkpoint.name for checkpoint in (trial.checkpoint, trial.previous) if checkpoint}
+    return record.name in {checkpoint.name for checkpoint in trial.checkpoints}
 
 
 def check(state: "State", record: Record) -> None:

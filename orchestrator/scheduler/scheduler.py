@@ -177,7 +177,7 @@ class Scheduler:
             return None
         if (hung := unresponsive(state, self.tolerance)) is not None:
             return Dismiss(worker=hung[0], reason=hung[1])
-        if (late := overdue(state, self.tolerance)) is None or late.trial.holder is None:
+        if (late := overdue(state, self.tolerance, event)) is None or late.trial.holder is None:
             return None
         if late.is_stalled:
             return self._suspend(late.trial, late.reason, "stalled")

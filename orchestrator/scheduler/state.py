@@ -240,7 +240,7 @@ class State(Knowledge):
 
     @_take.register
     def _(self, record: CheckpointDelayed) -> None:
-        """What else its worker has must wait as well, so nobody there is silent."""
+        """What else its worker has must wait as well."""
         trial = self.trials[record.trial]
         worker = self.workers.get(trial.holder) if trial.holder is not None else None
         for number in sorted(worker.holds) if worker is not None else ():
@@ -261,6 +261,7 @@ class State(Knowledge):
         self._supersede(trial.checkpoint)
         self._keep(trial, trial.previous)
         trial.previous = None
+        self._let_go(trial)
         if not trial.status.ended:
             self._give_up_attempt(trial)
             self._wait(trial)
@@ -291,16 +292,15 @@ class State(Knowledge):
         else:
             trial.failures += 1
         alike = last is not None and (last.error, last.where) == (record.error, record.where)
-        trial.repeats_itself = alike and last_at == trial.failed_at
+        trial.repeats_itself = alike and last_at == trial.failed_at and record.kind == "exception"
         self._give_up_attempt(trial)
         self._wait(trial)
         trial.reason = f"{record.error}: {record.message}"
 
     @_take.register
     def _(self, record: TrialReleased) -> None:
-        trial = self.trials[record.trial]
-        self._let_go(trial)
-        self._wait(trial)
+        self._let_go(self.trials[record.trial])
+        self._wait(self.trials[record.trial])
 
     # What is decided on them.
 

@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from math import inf
 from typing import Literal
 
+from orchestrator.scheduler.events import TimeReached, TrialReported
 from orchestrator.scheduler.state import State
 from orchestrator.scheduler.trial import Status, Trial
 
@@ -38,7 +39,7 @@ def given_up(trial: Trial, state: State, tolerance: Tolerance) -> str | None:
         return f"its worker was lost {trial.losses} times: {state.last_loss}"
     if trial.memory_failures >= MOST_MEMORY_FAILURES:
         return f"out of memory again in a fresh worker: {cause(trial)}"
-    if trial.failures and trial.repeats_itself:
+    if trial.repeats_itself:
         return f"{cause(trial)} (and again when tried once more)"
     if trial.failures > tolerance.retries:
         times = f" ({trial.failures} times)" if trial.failures > 1 else ""
@@ -62,10 +63,11 @@ class Overdue:
     """Else it has trained for too long in all."""
 
 
-def overdue(state: State, tolerance: Tolerance) -> Overdue | None:
-    """A running trial whose time is up."""
+def overdue(state: State, tolerance: Tolerance, event: TimeReached | TrialReported) -> Overdue | None:
+    """A running trial whose time is up: the one that has just reported, or any once it is time to look."""
     if tolerance.trial_timeout is not None:
-        for number in state.by_status[Status.RUNNING]:
+        running = state.by_status[Status.RUNNING]
+        for number in running if isinstance(event, TimeReached) else [n for n in (event.trial,) if n in running]:
             trial = state.trials[number]
             if state.now >= _end_of(trial, state, tolerance.trial_timeout):
                 reason = f"timed out: it has trained longer than {tolerance.trial_timeout:g} s (--trial-timeout)"

@@ -91,7 +91,7 @@ TRANSITIONS: dict[tuple[Status, type], Status] = {
     (Status.STOPPED, TrialFailed): Status.STOPPED,
     (Status.STOPPED, WorkerLost): Status.STOPPED,
     **{(status, CheckpointDelayed): status for status in (*LIVE, Status.STOPPED)},
-    **{(status, CheckpointDamaged): status for status in (*LIVE, Status.COMPLETED, Status.STOPPED)},
+    **{(status, CheckpointDamaged): status for status in Status},
     (Status.RUNNING, CheckpointDamaged): Status.WAITING,
 }
 
@@ -174,13 +174,18 @@ class Trial:
         """It is paused, and not as a checkpoint has it: what it was judged by stands, but cannot be gone on from."""
 
     @property
+    def checkpoints(self) -> list[Checkpoint]:
+        """The last one first."""
+        return [checkpoint for checkpoint in (self.checkpoint, self.previous) if checkpoint is not None]
+
+    @property
     def faults(self) -> int:
         return self.losses + self.failures + self.memory_failures + self.stalls
 
     @property
     def is_failing(self) -> bool:
         """It has not got beyond the epoch at which it failed."""
-        return self.failure is not None and self.epoch <= self.failed_at
+        return self.failure is not None and self.failure.kind != "storage" and self.epoch <= self.failed_at
 
     @property
     def needs_fresh_worker(self) -> bool:

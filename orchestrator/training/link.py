@@ -18,7 +18,7 @@ memory: it may, in a fresh worker. storage: a disk or a store refused, which is 
 
 
 class Link(Protocol):
-    """How the training of one trial talks to whoever asked for it. Nothing but `verdict` waits for an answer."""
+    """How the training of one trial talks to whoever asked for it. `verdict` waits for an answer, `save` for room."""
 
     def report(self, epoch: int, metrics: dict[str, float], seconds: float) -> None:
         """One epoch is trained and validated."""
@@ -34,7 +34,7 @@ class Link(Protocol):
         """Wait for what follows `to_epoch`: the next assignment of the same attempt, a pause, or the end."""
 
     def save(self, checkpoint: Checkpoint, content: bytes) -> None:
-        """Store a checkpoint durably and announce it; OSError when that fails."""
+        """Store a checkpoint durably and announce it, unless the trial is to stop meanwhile; OSError if it cannot."""
 
     def load(self, checkpoint: Checkpoint) -> bytes:
         """The content of a stored checkpoint, verified; OSError when it is missing or damaged."""

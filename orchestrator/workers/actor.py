@@ -127,9 +127,9 @@ class Worker:
 
     def _end_out_of_memory(self, reason: str) -> None:
         """Before the machine has none left, and Ray or the kernel choose whom to end."""
+        end_children()
         self._outbox.put(Broken(reason, cause="out of memory"))
         time.sleep(SECONDS_TO_SAY)
-        end_children()
         os.kill(os.getpid(), signal.SIGKILL)
 
     def _prepare(self) -> tuple[Study, Any]:
@@ -154,7 +154,7 @@ class Worker:
         link = TrialLink(assignment, self._inbox, self._outbox, self._store)
         if link.interruption() is not None:
             word: AnyEvent = _event_of(Released(), assignment)
-        elif (problem := self._fetch_start(assignment)) is not None:
+        elif (problem := self._fetch_start(assignment, link)) is not None:
             word = problem
         else:
             from orchestrator.training.trial import train_trial
@@ -166,19 +166,16 @@ class Worker:
         if (reason := self._growth.after_trial()) is not None:
             self._outbox.put(WornOut(reason))
 
-    def _fetch_start(self, assignment: Assignment) -> AnyEvent | None:
-        """Have the checkpoint that a trial starts from; else what is wrong with it."""
-        if assignment.start is None:
+    def _fetch_start(self, assignment: Assignment, link: TrialLink) -> AnyEvent | None:
+        """Have the checkpoint that a trial starts from; else the word on why it does not start."""
+        if (start := assignment.start) is None:
             return None
-        identity: dict[str, Any] = {"at": LATER, "trial": assignment.trial, "attempt": assignment.attempt}
-        name = assignment.start.name
         try:
-            self._store.received[name] = self._store.load(assignment.start)
-            return None
+            is_here = self._store.fetch(start, delayed=link.delayed, abandoned=lambda: link.interruption() is not None)
         except Damaged as damaged:
-            return CheckpointDamaged(**identity, name=name, reason=damaged.reason)
-        except OSError as error:
-            return TrialFailed(**identity, error="OSError", message=str(error), where="", traceback="", kind="storage")
+            identity: dict[str, Any] = {"at": LATER, "trial": assignment.trial, "attempt": assignment.attempt}
+            return CheckpointDamaged(**identity, name=start.name, reason=damaged.reason)
+        return None if is_here else _event_of(Released(), assignment)
 
     def _forget(self, assignment: Assignment) -> None:
         """The trial has ended here: what was kept for it may go."""
@@ -194,7 +191,7 @@ class Worker:
             return Exported(export_best(study, command.configuration, command.seed, content), "")
         except Exception as error:
             traceback.print_exc()
-            return Exported(None, f"{type(error).__name__}: {error}")
+            return Exported(None, redacted(f"{type(error).__name__}: {error}"))
 
 
 def _event_of(ending: Ending, assignment: Assignment) -> AnyEvent:

@@ -108,6 +108,8 @@ def _start(dashboard_host: str, job_config: JobConfig | None) -> list[int]:
     # On macOS and Windows Ray's servers listen on the loopback address alone; this switches the same on here.
     os.environ["RAY_ENABLE_WINDOWS_OR_OSX_CLUSTER"] = "0"
     ray_constants.ENABLE_RAY_CLUSTER = False
+    # What the study's code has started ends with its worker, however that ends.
+    os.environ["RAY_process_group_cleanup_enabled"] = "1"  # noqa: SIM112
     make_token()
     try:
         ray.init(address="local", include_dashboard=True, dashboard_host=dashboard_host, job_config=job_config, **QUIET)

@@ -127,14 +127,14 @@ class TrialLink:
 
     def save(self, checkpoint: Checkpoint, content: bytes) -> None:
         """A refusal delays the trial, unless it is to be stopped."""
-        saved = self._store.save(checkpoint.name, content, delayed=self._delayed, abandoned=self._is_stopped)
+        saved = self._store.save(checkpoint.name, content, delayed=self.delayed, abandoned=self._is_stopped)
         if saved:
             self.say(CheckpointSaved(at=LATER, trial=self._trial, attempt=self._attempt, checkpoint=checkpoint))
 
     def load(self, checkpoint: Checkpoint) -> bytes:
         return self._store.load(checkpoint)
 
-    def _delayed(self, reason: str) -> None:
+    def delayed(self, reason: str) -> None:
         self.say(CheckpointDelayed(at=LATER, trial=self._trial, attempt=self._attempt, reason=reason))
 
     def _is_stopped(self) -> bool:

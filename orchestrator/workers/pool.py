@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 import ray
-from ray.exceptions import NodeDiedError, OutOfMemoryError, RayActorError, RayError, RayTaskError
+from ray.exceptions import ActorUnavailableError, NodeDiedError, OutOfMemoryError, RayActorError, RayError, RayTaskError
 
 from orchestrator.scheduler.events import LossCause
 from orchestrator.training.link import Interruption
@@ -59,7 +59,7 @@ class Pool:
             member.actor.interrupt.remote(trial, attempt, how)
 
     def dismiss(self, worker: int, reason: str) -> None:
-        """End the process of a worker, whatever it is doing, and of all that it started."""
+        """End the process of a worker, whatever it is doing."""
         if worker in self.members:
             self._dismissed.append((worker, self._lose(worker, reason, "dismissed")))
 
@@ -125,6 +125,8 @@ def _reason(error: Exception) -> tuple[str, LossCause]:
     """Why a worker is gone, on one line."""
     if isinstance(error, RayActorError) and error.preempted:
         return "its node was preempted", "preempted"
+    if isinstance(error, ActorUnavailableError):  # Ray does not know yet which of the two.
+        return "its process or its node died: it cannot be reached any more", "died"
     cause = error.cause if isinstance(error, RayTaskError) and error.cause is not None else error
     lines = [line.strip() for line in str(cause).splitlines() if line.strip()]
     told = next((line for line in lines if "died" in line or "exit" in line), "") or next(iter(lines), "")

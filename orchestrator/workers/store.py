@@ -1,8 +1,10 @@
 """A worker's checkpoint files: into the run's storage where this worker reaches it, else by way of the driver."""
 
+import errno
 import hashlib
 import time
 from collections.abc import Callable
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from orchestrator.assignment import Checkpoint
@@ -12,11 +14,10 @@ from orchestrator.workers.messages import Stored
 if TYPE_CHECKING:
     from orchestrator.workers.link import Outbox
 
-FIRST_WAIT, LONGEST_WAIT = 0.5, 30.0
+FIRST_WAIT, LONGEST_WAIT = 0.5, 5.0
 """Seconds between a refusal and the next try, which double."""
-READ_TRIES = 6
 ASK_EVERY = 0.2
-TELL_EVERY = 30.0
+TELL_EVERY = 5.0
 
 
 class Damaged(OSError):
@@ -45,34 +46,42 @@ class Store:
         Args:
             name: A plain file name.
             content: The file.
-            delayed: Told why it is not written yet, at the first refusal and every half minute.
+            delayed: Told why it is not written yet, at the first refusal and every few seconds.
             abandoned: Asked while waiting; once true, nothing more is tried.
 
         Returns:
             Whether it is written.
         """
-        if self.storage is None:
+        storage = self.storage
+        if storage is None:
             self._outbox.put(Stored(name, content))
             return True
-        wait, told = FIRST_WAIT, -TELL_EVERY
-        while True:
-            try:
-                self.storage.write(name, content)
-                return True
-            except OSError as error:
-                if (now := time.monotonic()) - told >= TELL_EVERY:
-                    delayed(why_refused(error, self.storage))
-                    told = now
-            if not _wait(wait, abandoned):
-                return False
-            wait = min(2 * wait, LONGEST_WAIT)
+        return _patiently(lambda: storage.write(name, content), storage, delayed, abandoned)
+
+    def fetch(self, checkpoint: Checkpoint, *, delayed: Callable[[str], None], abandoned: Callable[[], bool]) -> bool:
+        """Have a file here, to be loaded. As patient as `save`.
+
+        Returns:
+            Whether it is here.
+
+        Raises:
+            Damaged: There is none, or it is not the one that was committed.
+        """
+
+        def read() -> None:
+            self.received[checkpoint.name] = self.load(checkpoint)
+
+        if self.storage is None:
+            read()
+            return True
+        return _patiently(read, self.storage, delayed, abandoned)
 
     def load(self, checkpoint: Checkpoint) -> bytes:
         """The file, verified.
 
         Raises:
             Damaged: There is none, or it is not the one that was committed.
-            OSError: The storage refused again and again.
+            OSError: The storage refused.
         """
         content = self.received.pop(checkpoint.name, None)
         if content is None:
@@ -88,20 +97,34 @@ class Store:
     def _read(self, name: str) -> bytes:
         if self.storage is None:
             raise Damaged(f"checkpoint {name} was not sent to this worker")
-        wait, refused = FIRST_WAIT, ""
-        for trial in range(READ_TRIES):
-            if trial:
-                time.sleep(wait)
-                wait = min(2 * wait, LONGEST_WAIT)
-            try:
-                return self.storage.read(name)
-            except (FileNotFoundError, IsADirectoryError):
-                raise Damaged(f"checkpoint {name} is missing in {self.storage.where}") from None
-            except ValueError as error:
-                raise Damaged(f"checkpoint {error}") from None
-            except OSError as error:
-                refused = why_refused(error, self.storage)
-        raise OSError(refused)
+        try:
+            return self.storage.read(name)
+        except (FileNotFoundError, IsADirectoryError):
+            if self.storage.is_local and not Path(self.storage.where).is_dir():
+                raise OSError(errno.EIO, "the folder is not there") from None  # A share that is not mounted.
+            raise Damaged(f"checkpoint {name} is missing in {self.storage.where}") from None
+        except ValueError as error:
+            raise Damaged(f"checkpoint {error}") from None
+
+
+def _patiently(
+    do: Callable[[], None], storage: Storage, delayed: Callable[[str], None], abandoned: Callable[[], bool]
+) -> bool:
+    """Until it is done, or abandoned. What is damaged does not get better."""
+    wait, told = FIRST_WAIT, -TELL_EVERY
+    while True:
+        try:
+            do()
+            return True
+        except Damaged:
+            raise
+        except OSError as error:
+            if (now := time.monotonic()) - told >= TELL_EVERY:
+                delayed(why_refused(error, storage))
+                told = now
+        if not _wait(wait, abandoned):
+            return False
+        wait = min(2 * wait, LONGEST_WAIT)
 
 
 def _wait(seconds: float, abandoned: Callable[[], bool]) -> bool:

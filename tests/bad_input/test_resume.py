@@ -118,7 +118,6 @@ OPTIONS = [
     ("--keep 0", f"keep is 0: {WHOLE} 1"),
     ("--checkpoint-bytes lots", "checkpoint_bytes is 'lots': use a number of bytes above 0, or such as 500MB, …"),
     ("--study nothing.py", "nothing.py: there is no such file"),
-    ("--storage nope://x", "nope://x: there is no protocol 'nope'"),
     ("--sampler random", f"No such option '--sampler' {SEE}"),
     ("--seed 3", f"No such option '--seed'. … {SEE}"),
     ("--tirals +3", f"No such option '--tirals'. Did you mean '--trials'? {SEE}"),

@@ -1,6 +1,7 @@
 """Drivers in processes of their own, which can be killed; and what is done to a run while it goes on."""
 
 import os
+import signal
 import subprocess
 import sys
 import threading
@@ -83,6 +84,7 @@ def meanwhile(run_dir: Path, action: Callable[[], None]) -> Iterator[None]:
             action()
         except BaseException as error:
             wrong.append(error)
+            os.kill(os.getpid(), signal.SIGINT)  # Lest the run waits for ever.
 
     thread = threading.Thread(target=act, daemon=True)
     thread.start()

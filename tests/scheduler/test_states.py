@@ -35,7 +35,7 @@ GiveUp             failed     -          failed        -        -          -    
 TrialReported      waiting    running    -          stopped  -          -         -
 CheckpointSaved    waiting    running    paused     stopped  -          -         -
 CheckpointDelayed  waiting    running    paused     stopped  -          -         -
-CheckpointDamaged  waiting    waiting    paused     stopped  completed  -         -
+CheckpointDamaged  waiting    waiting    paused     stopped  completed  diverged  failed
 TrialReleased      waiting    -          paused     stopped  -          -         -
 TrialCompleted     completed  completed  completed  stopped  -          -         -
 TrialDiverged      diverged   diverged   diverged   stopped  -          -         -

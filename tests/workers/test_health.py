@@ -92,7 +92,20 @@ def test_growth_is_since_the_second_trial() -> None:
     assert growth.after_trial() is None
     kept.append(eaten())
     reason = growth.after_trial()
-    assert reason == f"its memory grew from {shown(first)} to {shown(memory())} in 4 trials"
+    assert reason is not None and reason.startswith(f"its memory grew from {shown(first)} to ")
+    assert reason.endswith(" in 4 trials")
+
+
+def test_after_many_trials_a_slow_growth_counts_too(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(health, "MANY_TRIALS", 4)
+    monkeypatch.setattr(health, "LEAST_GROWTH", MUCH // 2)
+    monkeypatch.setattr(health, "SLOW_GROWTH", 0.0)
+    growth = Growth(every=0.0)
+    assert [growth.after_trial() for _ in range(2)] == [None, None]
+    kept = eaten()
+    assert growth.after_trial() is None
+    reason = growth.after_trial()
+    assert kept is not None and reason is not None and reason.endswith(" in 4 trials")
 
 
 def test_what_can_be_let_go_is_no_growth() -> None:

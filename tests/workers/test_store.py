@@ -108,13 +108,28 @@ def test_a_folder_in_place_of_the_file_is_damage(tmp_path: Path) -> None:
         Store(Folder(tmp_path), Outbox()).load(checkpoint())
 
 
-def test_reading_is_tried_again(tmp_path: Path) -> None:
+def test_reading_is_tried_again_until_it_works(tmp_path: Path) -> None:
     (tmp_path / "trial-0.npz").write_bytes(CONTENT)
-    assert Store(Shaky(tmp_path, refusals=5), Outbox()).load(checkpoint()) == CONTENT
-    with pytest.raises(OSError) as refused:
-        Store(Shaky(tmp_path, refusals=6), Outbox()).load(checkpoint())
-    assert not isinstance(refused.value, Damaged)
-    assert str(refused.value) == f"the storage refused: Stale file handle ({tmp_path})"
+    told: list[str] = []
+    store = Store(Shaky(tmp_path, refusals=2), Outbox())
+    assert store.fetch(checkpoint(), delayed=told.append, abandoned=never)
+    assert told == [f"the storage refused: Stale file handle ({tmp_path})"]
+    assert store.load(checkpoint()) == CONTENT, "it is here, and read no second time"
+
+
+def test_or_until_somebody_wants_the_trial_back(tmp_path: Path) -> None:
+    store = Store(Shaky(tmp_path, refusals=10**6), Outbox())
+    told: list[str] = []
+    assert not store.fetch(checkpoint(), delayed=told.append, abandoned=lambda: bool(told))
+
+
+def test_a_folder_that_is_gone_is_not_mounted_and_nothing_is_damaged(tmp_path: Path) -> None:
+    told: list[str] = []
+    store = Store(Folder(tmp_path / "share"), Outbox())
+    assert not store.fetch(checkpoint(), delayed=told.append, abandoned=lambda: bool(told))
+    (tmp_path / "share").mkdir()
+    with pytest.raises(Damaged, match="is missing"):
+        store.fetch(checkpoint(), delayed=told.append, abandoned=never)
 
 
 def test_a_full_disk_delays_until_there_is_room(tmp_path: Path) -> None:
