@@ -1,6 +1,5 @@
 """A run on Ray, from connecting to the cluster to the leaderboard and the best model; begun or resumed."""
 
-import signal
 import sys
 import threading
 import time
@@ -9,7 +8,7 @@ from contextlib import contextmanager, suppress
 from dataclasses import asdict, dataclass
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
-from typing import Any, Self
+from typing import Any
 
 from orchestrator import __version__
 from orchestrator.backends.ray import RayBackend
@@ -17,6 +16,7 @@ from orchestrator.display import About, ClusterSummary, Display
 from orchestrator.display.words import resume_command
 from orchestrator.driver import drive
 from orchestrator.errors import RunFailed, UserError
+from orchestrator.interruptions import Interruptions, WaitingForRoom
 from orchestrator.journal import FORMAT, Header, Journal
 from orchestrator.leaderboard import leaderboard, write_csv
 from orchestrator.lock import Lock
@@ -37,8 +37,6 @@ from orchestrator.workers.shipping import ship
 
 EXPORT_SECONDS = 60.0
 LIBRARIES = ("ray", "tensorflow", "keras", "numpy", "pandas")
-TRY_AGAIN_SECONDS = 1.0
-SAY_AGAIN_SECONDS = 60.0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -60,7 +58,7 @@ class Execution:
     rewrite_study: bool = True
 
 
-def execute(execution: Execution, display: Display, interruptions: "Interruptions") -> None:
+def execute(execution: Execution, display: Display, interruptions: Interruptions) -> None:
     """Carry a run to its end.
 
     Raises:
@@ -134,7 +132,7 @@ def _drive(
     pool: Pool,
     storage: Storage | None,
     display: Display,
-    interruptions: "Interruptions",
+    interruptions: Interruptions,
 ) -> None:
     """The run itself, and however it ends, its leaderboard and best model."""
     scheduler, run_dir = execution.scheduler, execution.run_dir
@@ -145,7 +143,7 @@ def _drive(
     else:
         execution.lock.note(**about_us)
         journal = Journal.reopen(run_dir, execution.lock)
-    hold = Patience(display.say, interruptions, execution)
+    hold = WaitingForRoom(display.say, interruptions, _how_to_go_on(execution))
     try:
         with _copied(run_dir, storage, about.settings.storage_every, interruptions, display.say) as run_copy:
             checkpoints = checkpoints_of(storage, run_dir)
@@ -168,58 +166,6 @@ def _drive(
     finally:
         journal.close()
     display.close()
-
-
-class Interruptions:
-    """Ctrl-C or SIGTERM: the first asks the run to end, once there is one to ask, and the second ends it at once."""
-
-    def __init__(self) -> None:
-        self.ask: Callable[[str], None] | None = None
-        self.heard = False
-        self._before: dict[int, Any] = {}
-
-    def __enter__(self) -> Self:
-        self.listen()
-        return self
-
-    def listen(self) -> None:
-        """Again once Ray is there, which puts its own handler in the place of ours."""
-        if threading.current_thread() is threading.main_thread():
-            for number in (signal.SIGINT, signal.SIGTERM):
-                before = signal.signal(number, self._hear)
-                self._before.setdefault(number, before)
-
-    def __exit__(self, *_: object) -> None:
-        for number, handler in self._before.items():
-            signal.signal(number, handler)
-
-    def _hear(self, number: int, _frame: object) -> None:
-        self.interrupt("interrupted by " + ("Ctrl-C" if number == signal.SIGINT else signal.Signals(number).name))
-
-    def interrupt(self, reason: str) -> None:
-        ask, self.ask = self.ask, None
-        self.heard = True
-        if ask is None:
-            raise KeyboardInterrupt
-        ask(reason)
-
-
-class Patience:
-    """Waits a moment while nothing can be written, and says why; until somebody interrupts it."""
-
-    def __init__(self, say: Callable[[str], None], interruptions: Interruptions, execution: Execution) -> None:
-        self._say = say
-        self._interruptions = interruptions
-        self._execution = execution
-        self._said_at = -SAY_AGAIN_SECONDS
-
-    def __call__(self, reason: str) -> None:
-        if self._interruptions.heard:
-            raise RunFailed(f"{reason}; {_how_to_go_on(self._execution)}")
-        if (now := time.monotonic()) - self._said_at >= SAY_AGAIN_SECONDS:
-            self._said_at = now
-            self._say(f"{reason}: the run waits, and goes on by itself once that works (Ctrl-C ends it)")
-        time.sleep(TRY_AGAIN_SECONDS)
 
 
 @contextmanager

@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING, Any
 from orchestrator.assembly import find_study, make_scheduler
 from orchestrator.display import Display, make_display
 from orchestrator.errors import UserError
-from orchestrator.execution import Execution, Interruptions, checkpoints_of, execute, prepare_storage, versions
+from orchestrator.execution import Execution, checkpoints_of, execute, prepare_storage, versions
+from orchestrator.interruptions import Interruptions
 from orchestrator.journal import fold, is_torn, read_journal
 from orchestrator.leaderboard import leaderboard, read_leaderboard, read_state, write_csv
 from orchestrator.lock import Lock
