@@ -44,8 +44,6 @@ class Cluster:
     nodes: tuple[Node, ...]
     session_dir: str | None = None
     """Of a cluster started by us; by it and the run directory `orphans.py` knows what is left if we are killed."""
-    pids: tuple[int, ...] = ()
-    """Of the processes of a cluster started by us, as they were then."""
 
 
 @contextmanager
@@ -82,7 +80,7 @@ def connect(
             started = _start(host, job_config)
             guard_token(say)
             check_guarded(host)
-            cluster = _ours(_describe(), host, started)
+            cluster = _ours(_describe(), host)
             if not is_loopback(host):
                 say(opened_line(cluster.dashboard_url, host))
             yield cluster
@@ -188,7 +186,7 @@ def _describe() -> Cluster:
     )
 
 
-def _ours(cluster: Cluster, dashboard_host: str, started: Iterable[int]) -> Cluster:
+def _ours(cluster: Cluster, dashboard_host: str) -> Cluster:
     """What is known of a cluster besides by who started it."""
     url = cluster.dashboard_url
     if url is not None and not is_loopback(dashboard_host):
@@ -199,5 +197,4 @@ def _ours(cluster: Cluster, dashboard_host: str, started: Iterable[int]) -> Clus
         local=True,
         dashboard_url=url,
         session_dir=ray._private.worker._global_node.get_session_dir_path(),
-        pids=tuple(process.pid for process in _family(started)),
     )
