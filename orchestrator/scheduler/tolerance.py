@@ -17,6 +17,7 @@ from orchestrator.scheduler.events import TimeReached, TrialReported
 from orchestrator.scheduler.state import State
 from orchestrator.scheduler.trial import Status, Trial
 
+LOST = "its worker was lost: "
 MOST_LOSSES = 3
 MOST_MEMORY_FAILURES = 2
 LEAST_STALL_SECONDS = 600.0
@@ -38,7 +39,8 @@ def given_up(trial: Trial, state: State, tolerance: Tolerance) -> str | None:
     if trial.losses >= MOST_LOSSES:
         return f"its worker was lost {trial.losses} times: {state.last_loss}"
     if trial.memory_failures >= MOST_MEMORY_FAILURES:
-        return f"out of memory again in a fresh worker: {cause(trial)}"
+        what = cause(trial).removeprefix(LOST).removeprefix("out of memory: ")
+        return f"out of memory again in a fresh worker: {what}"
     if trial.repeats_itself:
         return f"{cause(trial)} (and again when tried once more)"
     if trial.failures > tolerance.retries:

@@ -125,8 +125,8 @@ def _reason(error: Exception) -> tuple[str, LossCause]:
     """Why a worker is gone, on one line."""
     if isinstance(error, RayActorError) and error.preempted:
         return "its node was preempted", "preempted"
-    if isinstance(error, ActorUnavailableError):  # Ray does not know yet which of the two.
-        return "its process or its node died: it cannot be reached any more", "died"
+    if isinstance(error, ActorUnavailableError):  # A process that ends by itself is told of by its node.
+        return "its node cannot be reached any more", "node died"
     cause = error.cause if isinstance(error, RayTaskError) and error.cause is not None else error
     lines = [line.strip() for line in str(cause).splitlines() if line.strip()]
     told = next((line for line in lines if "died" in line or "exit" in line), "") or next(iter(lines), "")
@@ -135,4 +135,6 @@ def _reason(error: Exception) -> tuple[str, LossCause]:
         return "out of memory: Ray ended it because the memory of its node was nearly used up", "out of memory"
     if isinstance(error, NodeDiedError) or "node has died" in text or "node died" in text:
         return "its node died", "node died"
-    return told or "its process ended", "died"
+    if not told or "died unexpectedly" in told:
+        return "its process ended by itself: an exit, a signal or a crash", "died"
+    return told, "died"

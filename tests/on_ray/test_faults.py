@@ -13,6 +13,7 @@ import pytest
 
 from orchestrator.run import Run
 from orchestrator.scheduler.events import CheckpointDelayed, TrialFailed, WorkerLost, WorkerWornOut
+from tests.disks import small_disk
 from tests.on_ray.drivers import left, meanwhile, records_of, wait_for, workers_of
 
 Launch = Callable[..., Run]
@@ -147,8 +148,8 @@ def test_faults_that_end_or_block_a_worker(
             "failed",
             "timed out: no report for 8 s (--stall-timeout)",
         )
-    assert rows["exits"]["reason"].startswith("its worker was lost 3 times: ")
-    assert rows["kills"]["reason"].startswith("its worker was lost 3 times: ")
+    assert rows["exits"]["reason"].startswith("its worker was lost 3 times: its process ended by itself")
+    assert rows["kills"]["reason"].startswith("its worker was lost 3 times: its process ended by itself")
     assert "of at most 2.0 GB (--memory-per-trial)" in rows["hogs"]["reason"]
     assert rows["creeps"]["reason"] == "timed out: it has trained longer than 14 s (--trial-timeout)"
     assert (rows["forks"]["status"], rows["forks"]["score"]) == ("completed", 6)
@@ -173,7 +174,7 @@ def test_faults_that_are_tried_again(run_faults: Callable[..., Any], tmp_path: P
         os.kill(int(mark.read_text()), signal.SIGKILL)
 
     with meanwhile(run_dir, kill_a_worker):
-        rows = run_faults("raises", "raises_once", "memory_once", "memory", "waits", *(f"leaks-{n}" for n in range(6)))
+        rows = run_faults("raises", "raises_once", "memory_once", "memory", "waits", *(f"leaks-{n}" for n in range(12)))
     records = records_of(run_dir)
     failed = {name: row["reason"] for name, row in rows.items() if row["status"] != "completed"}
     assert failed.keys() == {"raises", "memory"}
@@ -190,6 +191,8 @@ def test_faults_that_are_tried_again(run_faults: Callable[..., Any], tmp_path: P
 
 def test_a_disk_that_is_full_for_a_while(run_faults: Callable[..., Any], tmp_path: Path) -> None:
     run_dir = tmp_path / "run"
+    with small_disk(tmp_path / "probe"):
+        pass  # Where none can be mounted, this test is skipped.
 
     def fill_and_free() -> None:
         wait_for(run_dir, '"RunStarted"')
