@@ -19,8 +19,16 @@ help:  ## show this list
 launch: $(READY)  ## tune the shipped study on this machine; ARGS as of "python -m orchestrator launch"
 	@$(RUN) orchestrator launch $(ARGS)
 
+# The tests on Ray mostly wait, so all others run beside them; what these say comes last.
 test: $(READY)  ## run the tests; ARGS as of pytest
+ifdef ARGS
 	@$(RUN) pytest $(ARGS)
+else
+	@others=$$(mktemp); $(RUN) pytest --ignore=tests/on_ray >"$$others" 2>&1 & pid=$$!; \
+	trap 'kill $$pid; rm -f "$$others"' INT TERM; \
+	$(RUN) pytest tests/on_ray; on_ray=$$?; wait $$pid; rest=$$?; cat "$$others"; rm -f "$$others"; \
+	[ $$on_ray = 0 ] && [ $$rest = 0 ]
+endif
 
 lint: $(READY)  ## check style, format and types
 	@$(RUN) ruff check

@@ -20,7 +20,7 @@ import msgspec
 from orchestrator.driver import drive
 from orchestrator.journal import read_journal
 from orchestrator.scheduler.events import ConfigurationProposed, Event, SamplerExhausted, TimeReached, TrialEvent
-from orchestrator.scheduler.instructions import Instruction, Pause, Propose, Record, Stop, Train, WakeAt
+from orchestrator.scheduler.instructions import Instruction, Pause, Propose, Record, Stop, Suspend, Train, WakeAt
 from orchestrator.scheduler.scheduler import Scheduler
 
 Key = tuple[Any, ...]
@@ -85,7 +85,7 @@ def _asks(record: Record) -> Key | None:
     match record:
         case Train(assignment=assignment):
             return "trial", assignment.trial, assignment.attempt
-        case Pause() | Stop():
+        case Pause() | Stop() | Suspend():
             return "trial", record.trial, record.attempt
         case Propose():
             return "proposal", record.number

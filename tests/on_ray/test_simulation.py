@@ -13,6 +13,7 @@ from orchestrator.samplers import make_sampler
 from orchestrator.scheduler.instructions import Pause, Train
 from orchestrator.scheduler.limits import Limits
 from orchestrator.scheduler.scheduler import Scheduler
+from orchestrator.scheduler.tolerance import Tolerance
 from orchestrator.simulation.agreement import Differs, check_agreement
 from orchestrator.simulation.plan import PILOTS, plan
 from orchestrator.simulation.recorded import read_run
@@ -46,6 +47,7 @@ def brain(stopper: str, seed: int) -> Scheduler:
         Limits(trials=12),
         max_epochs=9,
         seed=seed,
+        tolerance=Tolerance(stall_timeout="auto"),
     )
 
 

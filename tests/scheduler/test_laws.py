@@ -258,7 +258,7 @@ def what_is_left_on_disk_is_the_first_rows_checkpoint(life: Life) -> None:
     kept = [trial for trial in life.state.trials if trial.checkpoint is not None and trial.status.ended]
     assert len(kept) <= life.plan["keep"] and not life.state.superseded
     best = life.state.best if life.extension is None else None  # Which may have gone on, and diverged.
-    if best is not None and best.status.ended and life.nature.saves and not life.state.held:
+    if best is not None and best.status.ended and not best.weights_lost and life.nature.saves and not life.state.held:
         assert best in kept
         assert best.checkpoint is not None and best.best is not None
         assert best.checkpoint.best_epoch == best.best.epoch and best.safe_score == best.score
