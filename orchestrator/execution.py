@@ -154,8 +154,9 @@ def _drive(
             try:
                 if first:
                     drive(scheduler, backend, journal, display.watch, backend.hold)
-                    with suppress(OSError):  # A resume would delete them.
-                        delete_uncommitted(state, checkpoints)
+                    if storage is None:  # There the copy of the journal has to know first.
+                        with suppress(OSError):
+                            delete_uncommitted(state, checkpoints)
                 if state.best is not None:
                     exported = backend.export(state.best, state.idle if first else (), EXPORT_SECONDS)
                     write_best(run_dir, state, exported.content, exported.problem or "the study saved no Keras model")
