@@ -61,7 +61,7 @@ def lazy(configuration, ctx):
         ({"train": lazy}, "train is async, or has a yield: use a plain function"),
         ({"build": lambda: None, "data": lambda: None}, "build cannot be called as build(configuration): too many"),
         ({"train": print, "data": lambda x: x}, "data cannot be called as data(): missing a required argument: 'x'"),
-        ({"train": print, "fit": dict}, "fit cannot be called as fit(configuration): too many positional argum"),
+        ({"train": print, "fit": lambda: {"verbose": 0}}, "fit cannot be called as fit(configuration): too many pos"),
         ({"train": print, "name": 3}, "name is 3: use a text, or leave it out"),
     ],
 )

@@ -40,7 +40,7 @@ study = Study(
 """
 SETTINGS = {"deterministic": True, "stopper": "halving", "workers": 1, "checkpoint_every": 0.5}
 OPTIONS = ("--deterministic", "--stopper", "halving", "--workers", "1", "--checkpoint-every", "0.5s")
-KILLED_AFTER = (4, 7, 5)
+KILLED_AFTER = (4, 7)
 """Reports of each driver."""
 
 

@@ -1,4 +1,4 @@
-"""Who may reach a cluster of ours, without starting one; `tests/on_ray/test_security.py` starts them."""
+"""Who may reach a cluster of ours, without starting one; `tests/processes/test_hostile.py` starts them."""
 
 import os
 import stat

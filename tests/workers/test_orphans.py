@@ -1,4 +1,4 @@
-"""Real processes, some of them left behind; `tests/on_ray/test_security.py` kills a real driver."""
+"""Real processes, some of them left behind; `tests/processes/test_hostile.py` kills a real driver."""
 
 import os
 import subprocess
