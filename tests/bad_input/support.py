@@ -10,6 +10,29 @@ import pytest
 
 from orchestrator import cli
 
+HEAD = """
+from orchestrator import Choice, Float, Space, Study
+
+SPACE = Space(x=Float(0, 1), constraints={"low": lambda c: c["x"] < 0.9})
+
+def train(configuration, ctx):
+    raise AssertionError("nothing is trained")
+
+def build(configuration):
+    raise AssertionError("nothing is built")
+
+def data():
+    raise AssertionError("nothing is loaded")
+
+async def wait(configuration, ctx):
+    pass
+
+def lazy(configuration):
+    yield 3
+
+"""
+"""What a study's text begins with: functions that nothing may call."""
+
 
 def refused(
     capsys: pytest.CaptureFixture[str], arguments: Iterable[object], expected: str, code: int = 2, here: Path = Path()

@@ -4,29 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.bad_input.support import named, refused
-
-HEAD = """
-from orchestrator import Choice, Float, Space, Study
-
-SPACE = Space(x=Float(0, 1), constraints={"low": lambda c: c["x"] < 0.9})
-
-def train(configuration, ctx):
-    raise AssertionError("nothing is trained")
-
-def build(configuration):
-    raise AssertionError("nothing is built")
-
-def data():
-    raise AssertionError("nothing is loaded")
-
-async def wait(configuration, ctx):
-    pass
-
-def lazy(configuration):
-    yield 3
-
-"""
+from tests.bad_input.support import HEAD, named, refused
 
 # Whole files: name, text, what follows the file.
 FILES = [
