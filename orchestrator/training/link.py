@@ -1,5 +1,6 @@
 """The one thing training knows of the world around it, and how training can end."""
 
+from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from typing import Literal, Protocol
 
@@ -15,6 +16,10 @@ FailureKind = Literal["exception", "configuration", "out of memory", "storage"]
 exception: it may go better another time. configuration: raised before anything was trained, so it never will. out of
 memory: it may, in a fresh worker. storage: a disk or a store refused, which is nobody's mistake.
 """
+
+Activity = Literal["start", "data", "build", "trace", "train", "checkpoint", "wait"]
+"""What a worker's time goes into, one at a time: until it is ready, data, the model, TensorFlow's graph of it, epochs,
+checkpoints, and waiting for what is next."""
 
 
 class Link(Protocol):
@@ -38,6 +43,9 @@ class Link(Protocol):
 
     def load(self, checkpoint: Checkpoint) -> bytes:
         """The content of a stored checkpoint, verified; OSError when it is missing or damaged."""
+
+    def during(self, activity: Activity) -> AbstractContextManager[None]:
+        """What the time within goes into, until something else does; elsewhere it goes into "train"."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -10,7 +10,7 @@ import threading
 import time
 from collections import Counter
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from dataclasses import dataclass, field
 from statistics import median
 from typing import Any
@@ -25,7 +25,7 @@ from orchestrator.training import batches
 from orchestrator.training.checkpoint import export_best
 from orchestrator.training.data import Data, Pair
 from orchestrator.training.failures import BadStudy, failed
-from orchestrator.training.link import Ending, Interruption, Verdict
+from orchestrator.training.link import Activity, Ending, Interruption, Verdict
 from orchestrator.training.trial import train_trial
 
 Rows = NDArray[np.int64]
@@ -141,6 +141,9 @@ class _Link:
 
     def load(self, checkpoint: Checkpoint) -> bytes:
         raise AssertionError("a rehearsal begins anew")
+
+    def during(self, activity: Activity) -> AbstractContextManager[None]:
+        return nullcontext()
 
 
 class _Recorder(keras.callbacks.Callback):

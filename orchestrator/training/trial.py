@@ -1,5 +1,6 @@
 """Trains one trial, from where its assignment says to where the answers it gets end it."""
 
+from contextlib import AbstractContextManager
 from typing import Any
 
 from orchestrator.assignment import Assignment, Checkpoint
@@ -7,7 +8,7 @@ from orchestrator.study import Study
 from orchestrator.training.attempt import Attempt
 from orchestrator.training.failures import failed
 from orchestrator.training.fit import train_by_fit
-from orchestrator.training.link import Completed, Ending, Interruption, Link, Verdict
+from orchestrator.training.link import Activity, Completed, Ending, Interruption, Link, Verdict
 from orchestrator.training.loop import train_by_loop
 
 
@@ -55,6 +56,9 @@ class _GuardedLink:
 
     def load(self, checkpoint: Checkpoint) -> bytes:
         return bytes(self._guarded(self._link.load, checkpoint))
+
+    def during(self, activity: Activity) -> AbstractContextManager[None]:
+        return self._link.during(activity)
 
     def _guarded(self, call: Any, *arguments: Any) -> Any:
         try:

@@ -2,11 +2,12 @@
 
 import os
 import threading
+from contextlib import AbstractContextManager, nullcontext
 from typing import Any
 
 from orchestrator.assignment import Assignment, Checkpoint
 from orchestrator.scheduler.events import AnyEvent, CheckpointDelayed, CheckpointSaved, TrialReported
-from orchestrator.training.link import Interruption, Verdict
+from orchestrator.training.link import Activity, Interruption, Verdict
 from orchestrator.workers.messages import AnyMessage, Command, PauseTrial, Said
 from orchestrator.workers.store import Store
 
@@ -133,6 +134,9 @@ class TrialLink:
 
     def load(self, checkpoint: Checkpoint) -> bytes:
         return self._store.load(checkpoint)
+
+    def during(self, activity: Activity) -> AbstractContextManager[None]:
+        return nullcontext()
 
     def delayed(self, reason: str) -> None:
         self.say(CheckpointDelayed(at=LATER, trial=self._trial, attempt=self._attempt, reason=reason))

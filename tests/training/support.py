@@ -2,6 +2,7 @@
 
 import hashlib
 from collections.abc import Sequence
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
 from typing import Any
 
@@ -12,7 +13,7 @@ from orchestrator.assignment import Assignment, Checkpoint
 from orchestrator.objective import Direction
 from orchestrator.study import Study
 from orchestrator.training.data import Data
-from orchestrator.training.link import Ending, Interruption, Verdict
+from orchestrator.training.link import Activity, Ending, Interruption, Verdict
 from search_spaces import Fixed, Space
 
 SPACE = Space(rate=Fixed(0.01))
@@ -34,6 +35,7 @@ class FakeLink:
         self.checkpoints: list[Checkpoint] = []
         self.contents: dict[str, bytes] = {}
         self.seconds: list[float] = []
+        self.activities: list[Activity] = []
         self.questions = 0
         self._verdicts = list(self.verdicts)
 
@@ -64,6 +66,10 @@ class FakeLink:
     def load(self, checkpoint: Checkpoint) -> bytes:
         self._may_break("load")
         return self.contents[checkpoint.name]
+
+    def during(self, activity: Activity) -> AbstractContextManager[None]:
+        self.activities.append(activity)
+        return nullcontext()
 
     def _may_break(self, call: str) -> None:
         if self.broken == call:
