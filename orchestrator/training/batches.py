@@ -55,6 +55,16 @@ def rows(pair: Tensors) -> int:
     return int(keras.tree.flatten(pair)[0].shape[0])
 
 
+def epoch_order(count: int, seed: int, epoch: int | tf.Tensor, shuffle: bool) -> tf.Tensor:
+    """The rows of an epoch, counted from 1, as they are read."""
+    with tf.device("CPU:0"):
+        order = tf.range(count, dtype=tf.int64)
+        if not shuffle:
+            return order
+        key = tf.stack([tf.constant(short_seed(seed), tf.int64), tf.cast(epoch, tf.int64)])
+        return tf.random.experimental.stateless_shuffle(order, seed=key, alg="philox")
+
+
 def training_stream(pair: Tensors, batch_size: int, seed: int, after_epoch: int, shuffle: bool) -> TrainingStream:
     """All epochs from `after_epoch` on, one after the other, without end."""
     count = rows(pair)
@@ -62,10 +72,7 @@ def training_stream(pair: Tensors, batch_size: int, seed: int, after_epoch: int,
     static_size = batch_size if count % batch_size == 0 else None
 
     def batches_of(epoch: tf.Tensor) -> tf.data.Dataset:
-        order = tf.range(count, dtype=tf.int64)
-        if shuffle:
-            key = tf.stack([tf.constant(short_seed(seed), tf.int64), epoch])
-            order = tf.random.experimental.stateless_shuffle(order, seed=key, alg="philox")
+        order = epoch_order(count, seed, epoch, shuffle)
 
         def batch(step: tf.Tensor) -> Tensors:
             indices = order[step * batch_size : (step + 1) * batch_size]

@@ -1,5 +1,6 @@
 """The one thing training knows of the world around it, and how training can end."""
 
+from collections.abc import Callable
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from typing import Literal, Protocol
@@ -23,7 +24,7 @@ checkpoints, and waiting for what is next."""
 
 
 class Link(Protocol):
-    """How the training of one trial talks to whoever asked for it. `verdict` waits for an answer, `save` for room."""
+    """How the training of one trial talks to whoever asked for it. `verdict` waits for an answer."""
 
     def report(self, epoch: int, metrics: dict[str, float], seconds: float) -> None:
         """One epoch is trained and validated."""
@@ -38,8 +39,12 @@ class Link(Protocol):
     def verdict(self) -> Verdict:
         """Wait for what follows `to_epoch`: the next assignment of the same attempt, a pause, or the end."""
 
-    def save(self, checkpoint: Checkpoint, content: bytes) -> None:
-        """Store a checkpoint durably and announce it, unless the trial is to stop meanwhile; OSError if it cannot."""
+    def save(self, pack: Callable[[], tuple[Checkpoint, bytes]]) -> None:
+        """Store a checkpoint durably and announce it, unless the trial is to stop meanwhile.
+
+        Beside what goes on: it may return before it has packed it, and waits only for the save before. What is said
+        of the trial's end comes after.
+        """
 
     def load(self, checkpoint: Checkpoint) -> bytes:
         """The content of a stored checkpoint, verified; OSError when it is missing or damaged."""

@@ -9,7 +9,7 @@ import signal
 import threading
 import time
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager, nullcontext
 from dataclasses import dataclass, field
 from statistics import median
@@ -136,8 +136,8 @@ class _Link:
     def verdict(self) -> Verdict:
         return "pause"
 
-    def save(self, checkpoint: Checkpoint, content: bytes) -> None:
-        self.content = content
+    def save(self, pack: Callable[[], tuple[Checkpoint, bytes]]) -> None:
+        _, self.content = pack()
 
     def load(self, checkpoint: Checkpoint) -> bytes:
         raise AssertionError("a rehearsal begins anew")

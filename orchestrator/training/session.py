@@ -8,6 +8,8 @@ may set a dtype policy at its top, in that thread before.
 import gc
 import random
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass
 from functools import cache
 from typing import Any
@@ -17,6 +19,7 @@ import numpy as np
 from keras.src.backend.common import global_state
 from keras.src.random import seed_generator
 from numpy.typing import NDArray
+from tensorflow.python.eager import context
 
 from orchestrator.training.graph_memory import release_past_graphs
 
@@ -26,6 +29,9 @@ MOST_TIME_TO_COLLECT = 0.03
 """Of the time in which trials are trained."""
 _collected_at: float | None = None
 _collecting_took = 0.0
+
+_begun: set[int] = set()
+"""Seeds of the trials of this process."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,10 +53,21 @@ def short_seed(seed: int) -> int:
     return seed & SEED_BITS
 
 
-def begin_trial(seed: int) -> None:
+def begin_trial(seed: int, keep_kernels: bool = False) -> None:
+    """Python's, NumPy's, TensorFlow's and Keras's state as at the beginning of every trial of this seed.
+
+    Args:
+        seed: The trial's.
+        keep_kernels: The trial draws from no generator that TensorFlow keeps within its kernels. Then these may go on
+            where one has begun in this process before; as it is, they are made anew, and with them what TensorFlow has
+            made of graphs, which takes longer than some epochs.
+    """
     settings = _settings_at_start()
     release_past_graphs()
-    keras.utils.clear_session(free_memory=False)
+    with _kernels_kept() if keep_kernels or seed not in _begun else nullcontext():
+        keras.utils.clear_session(free_memory=False)
+        keras.utils.set_random_seed(short_seed(seed))
+    _begun.add(seed)
     _collect_past_trials()
     keras.config.set_floatx(settings.floatx)
     keras.config.set_epsilon(settings.epsilon)
@@ -59,7 +76,22 @@ def begin_trial(seed: int) -> None:
     # Environment variables can cap every fit for debugging; a capped trial would pass for a whole one.
     keras.config.set_max_epochs(None)
     keras.config.set_max_steps_per_epoch(None)
-    keras.utils.set_random_seed(short_seed(seed))
+
+
+def has_begun(seed: int) -> bool:
+    """Whether a trial of this seed has, in this process."""
+    return seed in _begun
+
+
+@contextmanager
+def _kernels_kept() -> Iterator[None]:
+    """Keras and TensorFlow clear them where a context has a handle."""
+    eager = context.context()
+    handle, eager._context_handle = eager._context_handle, None
+    try:
+        yield
+    finally:
+        eager._context_handle = handle
 
 
 def _collect_past_trials() -> None:

@@ -1,23 +1,41 @@
 """Trains one trial, from where its assignment says to where the answers it gets end it."""
 
+import logging
+from collections.abc import Callable
 from contextlib import AbstractContextManager
-from typing import Any
+from typing import Any, Literal
 
 from orchestrator.assignment import Assignment, Checkpoint
 from orchestrator.study import Study
 from orchestrator.training.attempt import Attempt
+from orchestrator.training.compiled import NotTraceable, obstacle, train_compiled
+from orchestrator.training.data import Data
 from orchestrator.training.failures import failed
 from orchestrator.training.fit import train_by_fit
 from orchestrator.training.link import Activity, Completed, Ending, Interruption, Link, Verdict
 from orchestrator.training.loop import train_by_loop
+from orchestrator.training.prepared import Prepared, prepare
+from orchestrator.training.session import has_begun
+from orchestrator.training.structure import is_stock
+
+Loop = Literal["auto", "fit"]
+
+_told: set[str] = set()
+"""Why trials of this process were trained by `fit`."""
 
 
-def train_trial(study: Study, assignment: Assignment, data: Any, link: Link, checkpoint_every: float = 60.0) -> Ending:
+def train_trial(
+    study: Study, assignment: Assignment, data: Any, link: Link, checkpoint_every: float = 60.0, loop: Loop = "auto"
+) -> Ending:
     """What the user's code raises is an ending; what the link raises is raised.
 
     Args:
+        study: What to train.
+        assignment: From where to where.
         data: `Data` for a study with `build`; for one with `train` whatever its `data()` returned.
+        link: Told of it, and asked what follows.
         checkpoint_every: Seconds between checkpoints while it trains.
+        loop: Of a study with `build`: an epoch in one graph where that can be ("auto"), or Keras's own `fit`.
     """
     if assignment.after_epoch >= assignment.max_epochs:
         # Its worker was lost between its last checkpoint and its last word.
@@ -25,12 +43,37 @@ def train_trial(study: Study, assignment: Assignment, data: Any, link: Link, che
     guarded = _GuardedLink(link)
     attempt = Attempt(study, assignment, guarded, checkpoint_every)
     try:
-        ending = train_by_fit(study, data, attempt) if study.build else train_by_loop(study, data, attempt)
+        ending = _train_model(study, data, attempt, loop) if study.build else train_by_loop(study, data, attempt)
     except (Exception, SystemExit) as error:
         ending = failed(error, attempt.has_trained)
     if guarded.broken is not None:
         raise guarded.broken
     return ending
+
+
+def _train_model(study: Study, data: Data, attempt: Attempt, loop: Loop) -> Ending:
+    prepared = _prepared(study, data, attempt)
+    why_fit = 'loop="fit"' if loop == "fit" else obstacle(prepared)
+    if why_fit is None:
+        try:
+            return train_compiled(prepared, attempt)
+        except NotTraceable as error:
+            why_fit = f"TensorFlow cannot compile its epochs into one graph: {error}"
+            prepared = _prepared(study, data, attempt)
+    if why_fit not in _told:
+        _told.add(why_fit)
+        logging.getLogger(__name__).warning("trained by fit, batch by batch: %s", why_fit)
+    return train_by_fit(prepared, attempt)
+
+
+def _prepared(study: Study, data: Data, attempt: Attempt) -> Prepared:
+    """A trial that goes on in a process where it was before has all that its kernels could draw in its checkpoint, as
+    long as every part of it is Keras's own."""
+    assignment = attempt.assignment
+    goes_on = assignment.start is not None and has_begun(assignment.seed)
+    with attempt.link.during("build"):
+        prepared = prepare(study, data, assignment, keep_kernels=goes_on)
+        return prepare(study, data, assignment) if goes_on and not is_stock(prepared) else prepared
 
 
 class _GuardedLink:
@@ -51,8 +94,8 @@ class _GuardedLink:
         answer: Verdict = self._guarded(self._link.verdict)
         return answer
 
-    def save(self, checkpoint: Checkpoint, content: bytes) -> None:
-        self._guarded(self._link.save, checkpoint, content)
+    def save(self, pack: Callable[[], tuple[Checkpoint, bytes]]) -> None:
+        self._guarded(self._link.save, pack)
 
     def load(self, checkpoint: Checkpoint) -> bytes:
         return bytes(self._guarded(self._link.load, checkpoint))

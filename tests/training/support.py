@@ -1,7 +1,7 @@
 """A link that records what it is told and answers from a list, and small studies."""
 
 import hashlib
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
 from typing import Any
@@ -55,8 +55,9 @@ class FakeLink:
         self.words.append("asked")
         return self._verdicts.pop(0)
 
-    def save(self, checkpoint: Checkpoint, content: bytes) -> None:
+    def save(self, pack: Callable[[], tuple[Checkpoint, bytes]]) -> None:
         self._may_break("save")
+        checkpoint, content = pack()
         assert checkpoint.bytes == len(content)
         assert checkpoint.sha256 == hashlib.sha256(content).hexdigest()
         self.words.append(f"saved {checkpoint.epoch}, best {checkpoint.best_epoch}")
