@@ -112,6 +112,7 @@ def _working(execution: Execution, about: About, storage: Storage | None) -> Ite
         cpus=settings.cpus_per_trial,
         gpus=settings.gpus_per_trial,
         checkpoint_every=settings.checkpoint_every,
+        loop=settings.loop,
         storage=None if storage is None else storage.where,
         deterministic=settings.deterministic,
         memory=settings.memory_per_trial,

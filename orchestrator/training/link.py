@@ -18,6 +18,9 @@ exception: it may go better another time. configuration: raised before anything 
 memory: it may, in a fresh worker. storage: a disk or a store refused, which is nobody's mistake.
 """
 
+Loop = Literal["auto", "fit"]
+"""How a model from `build` is trained: an epoch in one graph where that can be, or by Keras's own `fit`."""
+
 Activity = Literal["start", "data", "build", "trace", "train", "checkpoint", "wait"]
 """What a worker's time goes into, one at a time: until it is ready, data, the model, TensorFlow's graph of it, epochs,
 checkpoints, and waiting for what is next."""

@@ -3,7 +3,7 @@
 import logging
 from collections.abc import Callable
 from contextlib import AbstractContextManager
-from typing import Any, Literal
+from typing import Any
 
 from orchestrator.assignment import Assignment, Checkpoint
 from orchestrator.study import Study
@@ -12,13 +12,11 @@ from orchestrator.training.compiled import NotTraceable, obstacle, train_compile
 from orchestrator.training.data import Data
 from orchestrator.training.failures import failed
 from orchestrator.training.fit import train_by_fit
-from orchestrator.training.link import Activity, Completed, Ending, Interruption, Link, Verdict
+from orchestrator.training.link import Activity, Completed, Ending, Interruption, Link, Loop, Verdict
 from orchestrator.training.loop import train_by_loop
 from orchestrator.training.prepared import Prepared, prepare
 from orchestrator.training.session import has_begun
 from orchestrator.training.structure import is_stock
-
-Loop = Literal["auto", "fit"]
 
 _told: set[str] = set()
 """Why trials of this process were trained by `fit`."""
@@ -35,7 +33,7 @@ def train_trial(
         data: `Data` for a study with `build`; for one with `train` whatever its `data()` returned.
         link: Told of it, and asked what follows.
         checkpoint_every: Seconds between checkpoints while it trains.
-        loop: Of a study with `build`: an epoch in one graph where that can be ("auto"), or Keras's own `fit`.
+        loop: See `Loop`.
     """
     if assignment.after_epoch >= assignment.max_epochs:
         # Its worker was lost between its last checkpoint and its last word.

@@ -38,7 +38,7 @@ from orchestrator.scheduler.events import (
 )
 from orchestrator.storage import open_storage
 from orchestrator.study import Study
-from orchestrator.training.link import Completed, Diverged, Ending, Failed, Interruption, Released
+from orchestrator.training.link import Completed, Diverged, Ending, Failed, Interruption, Loop, Released
 from orchestrator.training.redaction import redacted
 from orchestrator.workers.health import Growth, Watch, end_children
 from orchestrator.workers.link import LATER, Inbox, Outbox, TrialLink
@@ -52,6 +52,7 @@ from orchestrator.workers.messages import (
     WornOut,
     encode_messages,
 )
+from orchestrator.workers.saver import Saver
 from orchestrator.workers.shipping import Shipped, unship
 from orchestrator.workers.store import Damaged, Store
 
@@ -71,6 +72,7 @@ class Setup:
     cpus: float
     gpus: float
     checkpoint_every: float
+    loop: Loop = "auto"
     storage: str | None = None
     """Of the run, when it is not the run directory."""
     deterministic: bool = False
@@ -90,6 +92,7 @@ class Worker:
         sees_run_dir = _proof(run_dir) == setup.proof and os.access(run_dir / "checkpoints", os.W_OK)
         where = setup.storage or (run_dir if sees_run_dir else None)
         self._store = Store(open_storage(where).folder("checkpoints") if where is not None else None, self._outbox)
+        self._saver = Saver(self._outbox)
         self._growth = Growth()
         if sees_run_dir:
             _log_to(run_dir / "logs" / f"worker-{number}.log")
@@ -151,7 +154,7 @@ class Worker:
                 pass  # The trial ended, by itself or by a stop, before the pause arrived; that was said.
 
     def _train(self, assignment: Assignment, study: Study, data: Any) -> None:
-        link = TrialLink(assignment, self._inbox, self._outbox, self._store)
+        link = TrialLink(assignment, self._inbox, self._outbox, self._store, self._saver)
         if link.interruption() is not None:
             word: AnyEvent = _event_of(Released(), assignment)
         elif (problem := self._fetch_start(assignment, link)) is not None:
@@ -159,10 +162,12 @@ class Worker:
         else:
             from orchestrator.training.trial import train_trial
 
-            ending = train_trial(study, assignment, data, link, checkpoint_every=self._setup.checkpoint_every)
+            setup = self._setup
+            ending = train_trial(study, assignment, data, link, setup.checkpoint_every, setup.loop)
             word = _event_of(ending, assignment)
-        self._forget(assignment)
-        link.say(word)
+        if assignment.start is not None:
+            self._store.received.pop(assignment.start.name, None)
+        link.end(word)
         if (reason := self._growth.after_trial()) is not None:
             self._outbox.put(WornOut(reason))
 
@@ -176,12 +181,6 @@ class Worker:
             identity: dict[str, Any] = {"at": LATER, "trial": assignment.trial, "attempt": assignment.attempt}
             return CheckpointDamaged(**identity, name=start.name, reason=damaged.reason)
         return None if is_here else _event_of(Released(), assignment)
-
-    def _forget(self, assignment: Assignment) -> None:
-        """The trial has ended here: what was kept for it may go."""
-        self._inbox.forget_interruption(assignment.trial, assignment.attempt)
-        if assignment.start is not None:
-            self._store.received.pop(assignment.start.name, None)
 
     def _export(self, command: Export, study: Study) -> Exported:
         from orchestrator.training.checkpoint import export_best

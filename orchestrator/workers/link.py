@@ -2,14 +2,19 @@
 
 import os
 import threading
+from collections.abc import Callable
 from contextlib import AbstractContextManager, nullcontext
-from typing import Any
+from functools import partial
+from typing import TYPE_CHECKING, Any
 
 from orchestrator.assignment import Assignment, Checkpoint
 from orchestrator.scheduler.events import AnyEvent, CheckpointDelayed, CheckpointSaved, TrialReported
 from orchestrator.training.link import Activity, Interruption, Verdict
 from orchestrator.workers.messages import AnyMessage, Command, PauseTrial, Said
 from orchestrator.workers.store import Store
+
+if TYPE_CHECKING:
+    from orchestrator.workers.saver import Saver
 
 LATER = 0.0
 """In place of an event's `at`, which the backend sets when it arrives: the backend owns time."""
@@ -106,12 +111,13 @@ class Outbox:
 class TrialLink:
     """One trial's `training.link.Link`."""
 
-    def __init__(self, assignment: Assignment, inbox: Inbox, outbox: Outbox, store: Store) -> None:
+    def __init__(self, assignment: Assignment, inbox: Inbox, outbox: Outbox, store: Store, saver: "Saver") -> None:
         self._trial = assignment.trial
         self._attempt = assignment.attempt
         self._inbox = inbox
         self._outbox = outbox
         self._store = store
+        self._saver = saver
 
     def say(self, event: AnyEvent) -> None:
         self._outbox.put(Said(event))
@@ -126,11 +132,24 @@ class TrialLink:
     def verdict(self) -> Verdict:
         return self._inbox.next_of(self._trial, self._attempt)
 
-    def save(self, checkpoint: Checkpoint, content: bytes) -> None:
+    def save(self, pack: Callable[[], tuple[Checkpoint, bytes]]) -> None:
+        with self.during("checkpoint"):
+            self._saver.save(partial(self._save, pack))
+
+    def _save(self, pack: Callable[[], tuple[Checkpoint, bytes]]) -> None:
         """A refusal delays the trial, unless it is to be stopped."""
+        checkpoint, content = pack()
         saved = self._store.save(checkpoint.name, content, delayed=self.delayed, abandoned=self._is_stopped)
         if saved:
             self.say(CheckpointSaved(at=LATER, trial=self._trial, attempt=self._attempt, checkpoint=checkpoint))
+
+    def end(self, event: AnyEvent) -> None:
+        """The last that is said of this attempt here."""
+        self._saver.then(partial(self._end, event))
+
+    def _end(self, event: AnyEvent) -> None:
+        self._inbox.forget_interruption(self._trial, self._attempt)
+        self.say(event)
 
     def load(self, checkpoint: Checkpoint) -> bytes:
         return self._store.load(checkpoint)

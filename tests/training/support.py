@@ -13,7 +13,7 @@ from orchestrator.assignment import Assignment, Checkpoint
 from orchestrator.objective import Direction
 from orchestrator.study import Study
 from orchestrator.training.data import Data
-from orchestrator.training.link import Activity, Ending, Interruption, Verdict
+from orchestrator.training.link import Activity, Ending, Interruption, Loop, Verdict
 from search_spaces import Fixed, Space
 
 SPACE = Space(rate=Fixed(0.01))
@@ -107,11 +107,18 @@ def after(first: Trained, to_epoch: int, max_epochs: int = 4, **changes: Any) ->
     return assignment(to_epoch, max_epochs, attempt=2, after_epoch=start.epoch, start=start, **changes)
 
 
-def train(study: Study, given: Assignment, data: Any, link: FakeLink | None = None, every: float = NEVER) -> Trained:
+def train(
+    study: Study,
+    given: Assignment,
+    data: Any,
+    link: FakeLink | None = None,
+    every: float = NEVER,
+    loop: Loop = "auto",
+) -> Trained:
     from orchestrator.training.trial import train_trial
 
     link = link or FakeLink()
-    return Trained(train_trial(study, given, data, link, checkpoint_every=every), link)
+    return Trained(train_trial(study, given, data, link, every, loop), link)
 
 
 def numbers(rows: int = 50, features: int = 4, classes: int = 3) -> Data:
@@ -147,7 +154,8 @@ def resume(study: Study, first: Trained, to_epoch: int, data: Any = None, **chan
     """As another attempt, perhaps on another worker."""
     link = FakeLink(changes.pop("verdicts", ()))
     link.contents = first.link.contents
-    return train(study, after(first, to_epoch, **changes), data, link)
+    loop = changes.pop("loop", "auto")
+    return train(study, after(first, to_epoch, **changes), data, link, loop=loop)
 
 
 def unbuilt_layers() -> Any:
