@@ -64,6 +64,18 @@ def train_compiled(prepared: Prepared, attempt: Attempt) -> Ending:
     return _Training(prepared, attempt).run()
 
 
+class _EpochEnd(keras.callbacks.Callback):
+    """After the study's own callbacks: sees what they log."""
+
+    def __init__(self, attempt: Attempt, keeper: FitKeeper) -> None:
+        super().__init__()
+        self._attempt = attempt
+        self._keeper = keeper
+
+    def on_epoch_end(self, epoch: int, logs: Any = None) -> None:
+        end_epoch(self.model, self._attempt, self._keeper, epoch + 1, logs or {})
+
+
 class _Training:
     def __init__(self, prepared: Prepared, attempt: Attempt) -> None:
         self._prepared = prepared
@@ -78,8 +90,9 @@ class _Training:
         attempt, model, assignment = self._attempt, self._model, self._attempt.assignment
         self._build()
         epochs = assignment.max_epochs
+        own = [*self._prepared.callbacks, _EpochEnd(attempt, self._keeper)]
         callbacks = keras.callbacks.CallbackList(
-            self._prepared.callbacks, add_history=True, model=model, verbose=0, epochs=epochs, steps=self._steps
+            own, add_history=True, model=model, verbose=0, epochs=epochs, steps=self._steps
         )
         model.stop_training = False
         callbacks.on_train_begin()
@@ -113,7 +126,6 @@ class _Training:
         callbacks.on_test_end(validated)
         logs = {**self._keeper.logs, **{f"val_{name}": value for name, value in validated.items()}}
         callbacks.on_epoch_end(epoch - 1, logs)
-        end_epoch(self._model, self._attempt, self._keeper, epoch, logs)
         return logs
 
     def _train(self, graph: Graph, epoch: int) -> bool:

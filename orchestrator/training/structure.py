@@ -2,13 +2,13 @@
 
 The rule is conservative, for a hyperparameter that is silently another's would be the worst of mistakes. Only models
 whose every part is Keras's own have a structure: of these the configuration says all, as long as nobody has replaced a
-method of an instance or registered a name of his own. What can be set without tracing is left out of it: the seeds and
-what the weights begin with, the learning rate, and what `settable` names.
+method of an instance. What can be set without tracing is left out of it: the seeds and what the weights begin with, the
+learning rate, and what `settable` names.
 """
 
 import hashlib
 import json
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable
 from functools import partial
 from types import BuiltinFunctionType, FunctionType, MethodType
 from typing import Any
@@ -108,11 +108,7 @@ def _items(value: Any) -> Iterable[Any]:
 
 
 def _compiled(model: keras.Model) -> Any:
-    config = model.get_compile_config()
-    names = set(_strings(config))
-    if any(name in names or name.partition(">")[2] in names for name in keras.saving.get_custom_objects()):
-        raise _Foreign
-    return {**_normal(config), "optimizer": _optimizer(model.optimizer)}
+    return {**_normal(model.get_compile_config()), "optimizer": _optimizer(model.optimizer)}
 
 
 def _optimizer(optimizer: keras.optimizers.Optimizer) -> Any:
@@ -138,13 +134,6 @@ def _normal(config: Any) -> Any:
             if name != "seed" and not str(name).endswith("initializer")
         }
     return [_normal(item) for item in config] if isinstance(config, (list, tuple)) else config
-
-
-def _strings(config: Any) -> Iterator[str]:
-    if isinstance(config, str):
-        yield config
-    for item in _items(config) if isinstance(config, (dict, list, tuple)) else ():
-        yield from _strings(item)
 
 
 def _described(pair: Any) -> Any:
