@@ -6,6 +6,7 @@ begins again. The order of the rows is the pipeline's own.
 
 import operator
 import warnings
+from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 
@@ -55,6 +56,17 @@ def _problem(name: str, dataset: tf.data.Dataset) -> str | None:
         elements = ", ".join(str(shape) for shape in shapes)
         return f"{name} has no batches but rows, of shape {elements}: make them of it with {name}.batch(32)"
     return None
+
+
+def described_parts(data: Pipelines) -> Iterator[str]:
+    """How many batches each has, and of what."""
+    for name, dataset in zip(NAMES, (data.train, data.validation, data.test), strict=True):
+        if dataset is not None:
+            count = batches_in(dataset)
+            endless = "batches without end" if count == tf.data.INFINITE_CARDINALITY else "batches"
+            specs = tf.nest.flatten(dataset.element_spec)
+            parts = ", ".join(f"{getattr(spec, 'shape', '')} {spec.dtype.name}" for spec in specs)
+            yield f"{name}: {f'{count:,} batches' if count > 0 else endless} of {parts}"
 
 
 def batches_in(dataset: tf.data.Dataset) -> int:
