@@ -100,9 +100,7 @@ def test_mistakes_end_the_run(run_study: Launch, write_study: Write, change: tup
 
 
 def test_a_dataset_without_data_per_worker(run_study: Launch, write_study: Write) -> None:
-    with pytest.raises(
-        UserError, match=r"a tf\.data\.Dataset, which cannot be sent to the workers: set data_per_worker"
-    ):
+    with pytest.raises(UserError, match=r"a tf\.data\.Dataset, which cannot be sent to the workers"):
         run_study(write_study(ONCE.replace("data_per_worker=True, ", "")))
 
 
