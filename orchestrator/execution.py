@@ -117,7 +117,7 @@ def _working(execution: Execution, about: About, storage: Storage | None) -> Ite
         deterministic=settings.deterministic,
         memory=settings.memory_per_trial,
     )
-    problem, data = begin_loading(setup.study)
+    problem, data = begin_loading(execution.study, setup.study)
     pool = Pool(run_dir.name, setup, data, about.workers)
     try:
         pool.start()

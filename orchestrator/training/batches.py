@@ -6,6 +6,7 @@ functions costs some 50 ms, which `fit` would otherwise pay in every epoch.
 """
 
 import math
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 from weakref import WeakKeyDictionary
@@ -31,6 +32,25 @@ class TrainingStream:
     dataset: tf.data.Dataset
     steps: int
     """Batches in an epoch, the last one partial if need be."""
+
+
+@dataclass(frozen=True, slots=True)
+class Feed:
+    """What `fit` reads, and what belongs to that."""
+
+    training: tf.data.Dataset
+    validation: tf.data.Dataset
+    steps: int | None
+    """Batches in an epoch, out of a training dataset without end; None where its end is the epoch's."""
+    inputs: Any
+    """Arrays without rows, of the shape and type of a batch's inputs."""
+    callbacks: Sequence[keras.callbacks.Callback] = ()
+
+    @property
+    def batches(self) -> int | None:
+        """In an epoch, as far as it is known."""
+        count = int(self.training.cardinality()) if self.steps is None else self.steps
+        return None if count < 0 else count
 
 
 def tensors(data: Data) -> tuple[Tensors, Tensors]:

@@ -6,43 +6,39 @@ from typing import Any
 
 import keras
 
-from orchestrator.training import batches
 from orchestrator.training.attempt import LOSS, Attempt, number
+from orchestrator.training.batches import Feed
 from orchestrator.training.fit_keeper import FitKeeper
 from orchestrator.training.link import Diverged, Ending
-from orchestrator.training.prepared import Prepared
-from orchestrator.training.variables import no_rows
+from orchestrator.training.prepared import Prepared, PreparedPipelines
 
 SECONDS_TO_FINISH_AN_EPOCH = 1.0
 """An urgent pause waits for the end of an epoch as short as this. Of a trial with longer ones a copy is kept in memory
 at each epoch's end, so that it can leave at any batch; shorter ones are spared the time and memory for that."""
 
 
-def train_by_fit(prepared: Prepared, attempt: Attempt) -> Ending:
+def train_by_fit(prepared: Prepared | PreparedPipelines, feed: Feed, attempt: Attempt) -> Ending:
     assignment, model, own = attempt.assignment, prepared.model, prepared.callbacks
-    stream = batches.training_stream(
-        prepared.training, prepared.batch_size, assignment.seed, assignment.after_epoch, prepared.shuffle
-    )
-    # The stream has no end, so an execution must not run over that of an epoch.
-    model.steps_per_execution = math.gcd(model.steps_per_execution, stream.steps)
-    keeper = FitKeeper(model, own, no_rows(prepared.training[0]), attempt)
+    if feed.steps is not None:
+        # The training dataset has no end, so an execution must not run over that of an epoch.
+        model.steps_per_execution = math.gcd(model.steps_per_execution, feed.steps)
+    keeper = FitKeeper(model, own, feed.inputs, attempt)
     callbacks = keras.callbacks.CallbackList(
-        [_EpochBegin(attempt, keeper), *own, _EpochEnd(attempt, keeper)],
+        [_EpochBegin(attempt, keeper), *feed.callbacks, *own, _EpochEnd(attempt, keeper)],
         add_history=True,
         model=model,
         verbose=0,
         epochs=assignment.max_epochs,
-        steps=stream.steps,
+        steps=feed.batches,
     )
     try:
         model.fit(
-            stream.dataset,
-            validation_data=batches.validation_batches(prepared.validation, prepared.validation_batch_size),
-            validation_steps=prepared.validation_steps,
+            feed.training,
+            validation_data=feed.validation,
             class_weight=prepared.class_weight,
             epochs=assignment.max_epochs,
             initial_epoch=assignment.after_epoch,
-            steps_per_epoch=stream.steps,
+            steps_per_epoch=feed.steps,
             callbacks=callbacks,
             shuffle=False,
             verbose=0,

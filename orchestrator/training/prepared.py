@@ -12,10 +12,13 @@ from orchestrator.assignment import Assignment, Configuration
 from orchestrator.errors import UserError, nearest
 from orchestrator.study import OWN_FIT_ARGUMENTS, Study
 from orchestrator.training import batches
+from orchestrator.training.batches import Feed
 from orchestrator.training.data import Data
 from orchestrator.training.failures import BadStudy
 from orchestrator.training.models import build_model
+from orchestrator.training.pipelines import Pipelines, pipeline_feed
 from orchestrator.training.session import begin_trial
+from orchestrator.training.variables import no_rows
 
 FitArguments = dict[str, Any]
 
@@ -36,12 +39,24 @@ class Prepared:
     class_weight: dict[int, float] | None
 
 
+@dataclass(frozen=True, slots=True)
+class PreparedPipelines:
+    """The same where the data are pipelines of the study's own, which only `fit` reads."""
+
+    model: keras.Model
+    callbacks: list[keras.callbacks.Callback]
+    feed: Feed
+    class_weight: dict[int, float] | None
+
+
 def prepare(study: Study, data: Data, assignment: Assignment, keep_kernels: bool = False) -> Prepared:
     """Begins a trial: global state (see `begin_trial`), the model with its first weights, callbacks of its own."""
     configuration = assignment.configuration
     begin_trial(assignment.seed, keep_kernels)
     model = build_model(study, configuration)
     arguments = _fit_arguments(study, configuration)
+    if arguments.get("steps_per_epoch") is not None:
+        raise BadStudy("Study(fit=…) sets steps_per_epoch, which is for tf.data pipelines: an epoch is all rows")
     batch_size = _batch_size(study, configuration)
     training, validation = batches.tensors(data)
     return Prepared(
@@ -56,6 +71,30 @@ def prepare(study: Study, data: Data, assignment: Assignment, keep_kernels: bool
         validation_steps=arguments.get("validation_steps"),
         shuffle=arguments["shuffle"],
         class_weight=arguments.get("class_weight"),
+    )
+
+
+def prepare_pipelines(study: Study, data: Pipelines, assignment: Assignment) -> PreparedPipelines:
+    """As `prepare`."""
+    configuration = assignment.configuration
+    begin_trial(assignment.seed)
+    model = build_model(study, configuration)
+    arguments = _fit_arguments(study, configuration)
+    feed = pipeline_feed(study, configuration, data, arguments, built=model.built)
+    return PreparedPipelines(model, arguments["callbacks"], feed, arguments.get("class_weight"))
+
+
+def array_feed(prepared: Prepared, assignment: Assignment) -> Feed:
+    """What `fit` reads of arrays."""
+    stream = batches.training_stream(
+        prepared.training, prepared.batch_size, assignment.seed, assignment.after_epoch, prepared.shuffle
+    )
+    validation = batches.validation_batches(prepared.validation, prepared.validation_batch_size)
+    return Feed(
+        training=stream.dataset,
+        validation=validation if prepared.validation_steps is None else validation.take(prepared.validation_steps),
+        steps=stream.steps,
+        inputs=no_rows(prepared.training[0]),
     )
 
 

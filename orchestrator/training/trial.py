@@ -14,7 +14,9 @@ from orchestrator.training.failures import failed
 from orchestrator.training.fit import train_by_fit
 from orchestrator.training.link import Activity, Completed, Ending, Interruption, Link, Loop, Verdict
 from orchestrator.training.loop import train_by_loop
-from orchestrator.training.prepared import Prepared, prepare
+from orchestrator.training.own_data import OwnData
+from orchestrator.training.pipelines import Pipelines
+from orchestrator.training.prepared import Prepared, array_feed, prepare, prepare_pipelines
 from orchestrator.training.session import has_begun
 from orchestrator.training.structure import is_stock
 
@@ -30,7 +32,8 @@ def train_trial(
     Args:
         study: What to train.
         assignment: From where to where.
-        data: `Data` for a study with `build`; for one with `train` whatever its `data()` returned.
+        data: `Data` or `Pipelines` for a study with `build`; for one with `train` whatever its `data()` returned;
+            `OwnData` for either, where the study makes its data in the worker.
         link: Told of it, and asked what follows.
         checkpoint_every: Seconds between checkpoints while it trains.
         loop: See `Loop`.
@@ -41,6 +44,9 @@ def train_trial(
     guarded = _GuardedLink(link)
     attempt = Attempt(study, assignment, guarded, checkpoint_every)
     try:
+        if isinstance(data, OwnData):
+            with link.during("data"):
+                data = data.of(assignment.configuration)
         ending = _train_model(study, data, attempt, loop) if study.build else train_by_loop(study, data, attempt)
     except (Exception, SystemExit) as error:
         ending = failed(error, attempt.has_trained)
@@ -49,7 +55,12 @@ def train_trial(
     return ending
 
 
-def _train_model(study: Study, data: Data, attempt: Attempt, loop: Loop) -> Ending:
+def _train_model(study: Study, data: Data | Pipelines, attempt: Attempt, loop: Loop) -> Ending:
+    if isinstance(data, Pipelines):
+        with attempt.link.during("build"):
+            piped = prepare_pipelines(study, data, attempt.assignment)
+        _tell_once("its data are tf.data pipelines")
+        return train_by_fit(piped, piped.feed, attempt)
     prepared = _prepared(study, data, attempt)
     why_fit = 'loop="fit"' if loop == "fit" else obstacle(prepared)
     if why_fit is None:
@@ -58,10 +69,14 @@ def _train_model(study: Study, data: Data, attempt: Attempt, loop: Loop) -> Endi
         except NotTraceable as error:
             why_fit = f"TensorFlow cannot compile its epochs into one graph: {error}"
             prepared = _prepared(study, data, attempt)
+    _tell_once(why_fit)
+    return train_by_fit(prepared, array_feed(prepared, attempt.assignment), attempt)
+
+
+def _tell_once(why_fit: str) -> None:
     if why_fit not in _told:
         _told.add(why_fit)
         logging.getLogger(__name__).warning("trained by fit, batch by batch: %s", why_fit)
-    return train_by_fit(prepared, attempt)
 
 
 def _prepared(study: Study, data: Data, attempt: Attempt) -> Prepared:

@@ -81,7 +81,7 @@ class Setup:
 
 
 class Worker:
-    def __init__(self, number: int, setup: Setup, data: list[ray.ObjectRef]) -> None:
+    def __init__(self, number: int, setup: Setup, data: list[ray.ObjectRef | None]) -> None:
         self._number = number
         self._setup = setup
         self._data = data
@@ -140,7 +140,12 @@ class Worker:
         from orchestrator.training import devices
 
         devices.prepare(self._setup.cpus, self._setup.gpus, deterministic=self._setup.deterministic)
-        return unship(self._setup.study), ray.get(self._data[0])
+        study = unship(self._setup.study)
+        if study.data_per_worker:
+            from orchestrator.training.own_data import OwnData
+
+            return study, OwnData(study)
+        return study, None if self._data[0] is None else ray.get(self._data[0])
 
     def _carry_out(self, command: Command, study: Study, data: Any) -> None:
         match command:

@@ -141,9 +141,8 @@ def tiny(configuration: dict[str, Any]) -> Any:
 
 
 def fit_study(build: Any = tiny, objective: str = "val_loss", direction: Direction = "min", **given: Any) -> Study:
-    return Study(
-        space=SPACE, build=build, data=numbers, objective=objective, direction=direction, **{"batch_size": 16, **given}
-    )
+    changed = {"data": numbers, "batch_size": 16, **given}
+    return Study(space=SPACE, build=build, objective=objective, direction=direction, **changed)
 
 
 def loop_study(train: Any, objective: str = "val_loss", direction: Direction = "min") -> Study:
