@@ -9,7 +9,7 @@ import ray
 @ray.remote(num_cpus=1)
 class Trainer:
     def __init__(self) -> None:
-        import tensorflow  # noqa: F401
+        import tensorflow as tf  # noqa: F401
 
     def train(self, configuration: dict[str, float]) -> None:
         from benchmarks.bench import startup_study

@@ -7,6 +7,7 @@ none of them off. The environment variable FIRST_BATCH names the file; whoever w
 import os
 import time
 from contextlib import suppress
+from pathlib import Path
 from typing import Any
 
 from orchestrator import Study
@@ -31,7 +32,7 @@ def build(configuration: dict[str, Any]) -> Any:
 
 
 def note() -> None:
-    with suppress(FileExistsError), open(os.environ["FIRST_BATCH"], "x") as file:
+    with suppress(FileExistsError), Path(os.environ["FIRST_BATCH"]).open("x") as file:
         file.write(str(time.time()))
 
 

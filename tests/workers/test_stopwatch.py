@@ -1,7 +1,9 @@
 """What a worker's time goes into: each second once, also where activities lie within each other or overlap."""
 
+import hashlib
 import threading
 from contextlib import suppress
+from pathlib import Path
 
 import pytest
 
@@ -10,6 +12,7 @@ from orchestrator.scheduler.events import TrialBuilt, TrialReported, WorkerSpent
 from orchestrator.storage import Folder
 from orchestrator.workers.link import LATER, TELL_IN_TRIAL, Inbox, Outbox, TrialLink
 from orchestrator.workers.messages import Said
+from orchestrator.workers.saver import Saver
 from orchestrator.workers.stopwatch import Stopwatch
 from orchestrator.workers.store import Store
 
@@ -84,28 +87,31 @@ def test_other_threads_cost_the_one_that_is_watched_nothing(told: Told) -> None:
     assert told.said == [{"start": 3}]
 
 
-def test_a_trials_link_knows_its_activities(told: Told, tmp_path_factory: pytest.TempPathFactory) -> None:
-    """Waiting for a verdict is waiting, saving and loading go into checkpoints, and a long trial tells meanwhile."""
+def test_a_trials_link_knows_its_activities(told: Told, tmp_path: Path) -> None:
+    """Waiting for a verdict is waiting, loading goes into checkpoints, and a long trial tells meanwhile."""
     outbox = Outbox()
     inbox = Inbox()
 
     class SlowFolder(Folder):
-        def write(self, name: str, content: bytes) -> None:
+        def read(self, name: str) -> bytes:
             told.wait(2)
-            super().write(name, content)
+            return super().read(name)
 
     watch = Stopwatch(
         "train",
         lambda seconds: outbox.put(Said(WorkerSpent(at=LATER, worker=3, seconds=seconds))),
         clock=lambda: told.now,
     )
-    store = Store(SlowFolder(tmp_path_factory.mktemp("checkpoints")), outbox)
+    folder = SlowFolder(tmp_path)
+    store = Store(folder, outbox)
     given = Assignment(trial=1, attempt=1, configuration={}, seed=0, after_epoch=0, to_epoch=9, max_epochs=9)
-    link = TrialLink(given, inbox, outbox, store, watch)
+    link = TrialLink(given, inbox, outbox, store, Saver(outbox), watch)
     with link.during("build"):
         told.wait(1)
     link.built("dense", reused=False)
-    link.save(Checkpoint(name="a.npz", trial=1, epoch=1, best_epoch=1, bytes=1, sha256=""), b"a")
+    folder.write("a.npz", b"a")
+    sha256 = hashlib.sha256(b"a").hexdigest()
+    assert link.load(Checkpoint(name="a.npz", trial=1, epoch=1, best_epoch=1, bytes=1, sha256=sha256)) == b"a"
     inbox.interrupt(1, 1, "stop")
     assert link.verdict() == "stop"
     link.report(1, {"loss": 1.0}, 1.0)
