@@ -7,8 +7,9 @@ from sortedcontainers import SortedList, SortedSet
 
 from orchestrator.assignment import Checkpoint, Configuration
 from orchestrator.objective import Objective
-from orchestrator.scheduler.events import RunResumed
+from orchestrator.scheduler.events import RunResumed, WorkerLost
 from orchestrator.scheduler.instructions import Adapt, EndRun, Finish
+from orchestrator.scheduler.timesheet import Timesheet
 from orchestrator.scheduler.trial import Report, Status, Trial
 from orchestrator.scheduler.worker import Worker
 
@@ -59,8 +60,7 @@ class Knowledge:
         self.ending: EndRun | None = None
         self.finished: Finish | None = None
         self.epochs_trained = 0
-        self.longest_epoch = 0.0
-        """In seconds."""
+        self.longest_epoch = 0.0  # In seconds.
         self.words_ignored = 0
         self.bad_study: str | None = None
         self.last_stop = 0.0
@@ -69,6 +69,7 @@ class Knowledge:
         self.worker_seconds = 0.0
         """How long workers were there, in sum, until the last one came or went, which was at `staffed_since`."""
         self.staffed_since = 0.0
+        self.timesheet = Timesheet()
         self.losses_in_a_row = 0
         self.last_loss = ""
         self.turnarounds = 0
@@ -183,6 +184,28 @@ class Knowledge:
                 self._move(first, Status.RUNNING)
         elif worker.leaving is None:
             self.idle.add(worker.number)
+
+    def _lose(self, trial: Trial, record: WorkerLost) -> None:
+        was_running = trial.status is Status.RUNNING
+        self._give_up_attempt(trial)
+        if was_running and record.cause == "died":
+            trial.losses += 1
+        elif was_running and record.cause == "out of memory":
+            trial.memory_failures += 1
+        self._wait(trial)
+        if trial.status is Status.WAITING and record.cause != "dismissed":
+            trial.reason = f"its worker was lost: {record.reason}"
+
+    def _reopen(self, max_epochs: int) -> None:
+        """Completed trials that are still saved go on."""
+        for number in list(self.ended_saved):
+            trial = self.trials[number]
+            if self.reopens(trial, max_epochs):
+                self.ended_saved.discard(number)
+                self._move(trial, Status.WAITING)
+                self._give_up_attempt(trial)
+                self._wait(trial)
+                trial.reason = f"extended to {max_epochs} epochs"
 
     # Scores and checkpoints.
 

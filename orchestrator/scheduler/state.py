@@ -18,6 +18,7 @@ from orchestrator.scheduler.events import (
     SamplerExhausted,
     StopRequested,
     TimeReached,
+    TrialBuilt,
     TrialCompleted,
     TrialDiverged,
     TrialEvent,
@@ -26,6 +27,7 @@ from orchestrator.scheduler.events import (
     TrialReported,
     WorkerJoined,
     WorkerLost,
+    WorkerSpent,
     WorkerWornOut,
 )
 from orchestrator.scheduler.instructions import (
@@ -102,17 +104,6 @@ class State(Knowledge):
         if (epochs := record.settings.get("epochs")) is not None:
             self._reopen(epochs)
 
-    def _reopen(self, max_epochs: int) -> None:
-        """Completed trials that are still saved go on."""
-        for number in list(self.ended_saved):
-            trial = self.trials[number]
-            if self.reopens(trial, max_epochs):
-                self.ended_saved.discard(number)
-                self._move(trial, Status.WAITING)
-                self._give_up_attempt(trial)
-                self._wait(trial)
-                trial.reason = f"extended to {max_epochs} epochs"
-
     @_take.register
     def _(self, record: StopRequested) -> None:
         self.stop_requested = record.reason
@@ -158,7 +149,7 @@ class State(Knowledge):
     @_take.register
     def _(self, record: WorkerJoined) -> None:
         self._count_worker_seconds()
-        worker = self.workers[record.worker] = Worker(record.worker, record.node)
+        worker = self.workers[record.worker] = Worker(record.worker, record.node, record.at)
         self.most_workers = max(self.most_workers, len(self.workers))
         if record.node in self.draining:
             self._leave(worker, self.draining[record.node])
@@ -177,21 +168,16 @@ class State(Knowledge):
         for number in sorted(worker.holds):
             self._lose(self.trials[number], record)
 
-    def _lose(self, trial: Trial, record: WorkerLost) -> None:
-        was_running = trial.status is Status.RUNNING
-        self._give_up_attempt(trial)
-        if was_running and record.cause == "died":
-            trial.losses += 1
-        elif was_running and record.cause == "out of memory":
-            trial.memory_failures += 1
-        self._wait(trial)
-        if trial.status is Status.WAITING and record.cause != "dismissed":
-            trial.reason = f"its worker was lost: {record.reason}"
-
     @_take.register
     def _(self, record: WorkerWornOut) -> None:
         if (worker := self.workers.get(record.worker)) is not None:
             self._leave(worker, record.reason)
+
+    @_take.register
+    def _(self, record: WorkerSpent) -> None:
+        self.timesheet.take(record)
+        if (worker := self.workers.get(record.worker)) is not None:
+            worker.told_at = record.at
 
     @_take.register
     def _(self, record: NodeDraining) -> None:
@@ -211,6 +197,13 @@ class State(Knowledge):
                 self._hear(self.trials[number])  # Its silence is no stall: it was lost with its worker.
 
     # What trials say.
+
+    @_take.register
+    def _(self, record: TrialBuilt) -> None:
+        trial = self.trials[record.trial]
+        trial.structure = record.structure
+        if trial.holder is not None and trial.holder in self.workers:
+            self.workers[trial.holder].note_structure(record.structure)
 
     @_take.register
     def _(self, record: TrialReported) -> None:
@@ -322,6 +315,8 @@ class State(Knowledge):
         self.parting.pop(trial.number, None)
         worker = self.workers[record.worker]
         worker.is_fresh = False
+        if trial.number not in worker.holds:
+            self.timesheet.given_at = self.now
         worker.holds.add(trial.number)
         if trial.number not in worker.queue:
             worker.since = worker.since if worker.queue else self.now

@@ -176,13 +176,12 @@ class _Training:
 
     def _build(self) -> None:
         """Where no callback of the study's own can change the model any more, known graphs are taken here already."""
-        known = None
         with self._attempt.link.during("build"):
-            if has_stock_callbacks(self._prepared):
-                known = graph_cache.find(structure_of(self._prepared))
+            structure = structure_of(self._prepared) if has_stock_callbacks(self._prepared) else None
+            known = graph_cache.find(structure)
             graph_cache.build(self._prepared, known)
         if known is not None and graph_cache.fits(known, self._model):
-            self._take(known)
+            self._take(known, structure, reused=True)
 
     def _ready(self) -> Graphs:
         """The graphs, from the first epoch's beginning on."""
@@ -191,13 +190,15 @@ class _Training:
         structure = structure_of(self._prepared)
         known = graph_cache.find(structure)
         if known is not None and graph_cache.fits(known, self._model):
-            return self._take(known)
+            return self._take(known, structure, reused=True)
         with self._attempt.link.during("trace"):
             try:
-                return self._take(graph_cache.trace(self._prepared, structure))
+                return self._take(graph_cache.trace(self._prepared, structure), structure, reused=False)
             except Exception as error:
                 raise NotTraceable(f"{type(error).__name__}: {error}") from error
 
-    def _take(self, graphs: Graphs) -> Graphs:
+    def _take(self, graphs: Graphs, structure: str | None, reused: bool) -> Graphs:
         self._graphs, self._variables = graphs, state_of(self._model)
+        if structure is not None:
+            self._attempt.link.built(structure, reused)
         return graphs

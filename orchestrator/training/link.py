@@ -29,6 +29,9 @@ checkpoints, and waiting for what is next."""
 class Link(Protocol):
     """How the training of one trial talks to whoever asked for it. `verdict` waits for an answer."""
 
+    def built(self, structure: str, reused: bool) -> None:
+        """The model is there. Models of one structure can share a compiled graph; `reused`: this one does already."""
+
     def report(self, epoch: int, metrics: dict[str, float], seconds: float) -> None:
         """One epoch is trained and validated."""
 

@@ -129,6 +129,9 @@ class _Link:
         self.reported_at = 0.0
         self.content: bytes | None = None
 
+    def built(self, structure: str, reused: bool) -> None:
+        pass
+
     def report(self, epoch: int, metrics: dict[str, float], seconds: float) -> None:
         self.metrics = metrics
         self.reported_at = self.reported_at or time.perf_counter()

@@ -96,6 +96,9 @@ class _GuardedLink:
         self._link = link
         self.broken: Exception | None = None
 
+    def built(self, structure: str, reused: bool) -> None:
+        self._guarded(self._link.built, structure, reused)
+
     def report(self, epoch: int, metrics: dict[str, float], seconds: float) -> None:
         self._guarded(self._link.report, epoch, metrics, seconds)
 

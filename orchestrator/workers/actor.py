@@ -35,6 +35,7 @@ from orchestrator.scheduler.events import (
     TrialDiverged,
     TrialFailed,
     TrialReleased,
+    WorkerSpent,
 )
 from orchestrator.storage import open_storage
 from orchestrator.study import Study
@@ -49,16 +50,20 @@ from orchestrator.workers.messages import (
     Exported,
     PauseTrial,
     Ready,
+    Said,
     WornOut,
     encode_messages,
 )
 from orchestrator.workers.saver import Saver
 from orchestrator.workers.shipping import Shipped, unship
+from orchestrator.workers.stopwatch import Stopwatch
 from orchestrator.workers.store import Damaged, Store
 
 MOST_CALLS = 64
 """Of `run` at once; the scheduler never queues so many."""
 SECONDS_TO_SAY = 2.0
+TELL_AFTER_TRIAL, TELL_BEFORE_WAITING = 1.0, 0.1
+"""Seconds; how often at most a worker says what its time goes into. The run may end while it waits."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,7 +86,11 @@ class Setup:
 
 
 class Worker:
+    _stopwatch: Stopwatch
+    """Of the training thread, which makes it."""
+
     def __init__(self, number: int, setup: Setup, data: list[ray.ObjectRef | None]) -> None:
+        self._began = time.monotonic()
         self._number = number
         self._setup = setup
         self._data = data
@@ -119,14 +128,23 @@ class Worker:
     def _live(self) -> None:
         """The training thread."""
         try:
+            self._stopwatch = Stopwatch("start", self._say_spent, since=self._began)
             study, data = self._prepare()
             self._outbox.put(Ready(ray.get_runtime_context().get_node_id(), self._store.storage is not None))
+            self._stopwatch.tell(then="train")
             while True:
-                self._carry_out(self._inbox.next(), study, data)
+                self._carry_out(self._next(), study, data)
         except BaseException as error:
             with suppress(OSError):  # The log's disk may be what is full.
                 traceback.print_exc()
             self._outbox.put(Broken(redacted(f"{type(error).__name__}: {error}")))
+
+    def _next(self) -> Command:
+        with self._stopwatch.during("wait"):
+            return self._inbox.next()
+
+    def _say_spent(self, seconds: dict[str, float]) -> None:
+        self._outbox.put(Said(WorkerSpent(at=LATER, worker=self._number, seconds=seconds)))
 
     def _end_out_of_memory(self, reason: str) -> None:
         """Before the machine has none left, and Ray or the kernel choose whom to end."""
@@ -141,11 +159,12 @@ class Worker:
 
         devices.prepare(self._setup.cpus, self._setup.gpus, deterministic=self._setup.deterministic)
         study = unship(self._setup.study)
-        if study.data_per_worker:
-            from orchestrator.training.own_data import OwnData
+        with self._stopwatch.during("data"):
+            if study.data_per_worker:
+                from orchestrator.training.own_data import OwnData
 
-            return study, OwnData(study)
-        return study, None if self._data[0] is None else ray.get(self._data[0])
+                return study, OwnData(study)
+            return study, None if self._data[0] is None else ray.get(self._data[0])
 
     def _carry_out(self, command: Command, study: Study, data: Any) -> None:
         match command:
@@ -159,7 +178,7 @@ class Worker:
                 pass  # The trial ended, by itself or by a stop, before the pause arrived; that was said.
 
     def _train(self, assignment: Assignment, study: Study, data: Any) -> None:
-        link = TrialLink(assignment, self._inbox, self._outbox, self._store, self._saver)
+        link = TrialLink(assignment, self._inbox, self._outbox, self._store, self._saver, self._stopwatch)
         if link.interruption() is not None:
             word: AnyEvent = _event_of(Released(), assignment)
         elif (problem := self._fetch_start(assignment, link)) is not None:
@@ -172,6 +191,8 @@ class Worker:
             word = _event_of(ending, assignment)
         if assignment.start is not None:
             self._store.received.pop(assignment.start.name, None)
+        # Before the last word, which may end the run.
+        self._stopwatch.tell(every=TELL_BEFORE_WAITING if self._inbox.is_empty else TELL_AFTER_TRIAL)
         link.end(word)
         if (reason := self._growth.after_trial()) is not None:
             self._outbox.put(WornOut(reason))
@@ -181,7 +202,10 @@ class Worker:
         if (start := assignment.start) is None:
             return None
         try:
-            is_here = self._store.fetch(start, delayed=link.delayed, abandoned=lambda: link.interruption() is not None)
+            with link.during("checkpoint"):
+                is_here = self._store.fetch(
+                    start, delayed=link.delayed, abandoned=lambda: link.interruption() is not None
+                )
         except Damaged as damaged:
             identity: dict[str, Any] = {"at": LATER, "trial": assignment.trial, "attempt": assignment.attempt}
             return CheckpointDamaged(**identity, name=start.name, reason=damaged.reason)

@@ -3,14 +3,15 @@
 import os
 import threading
 from collections.abc import Callable
-from contextlib import AbstractContextManager, nullcontext
+from contextlib import AbstractContextManager
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from orchestrator.assignment import Assignment, Checkpoint
-from orchestrator.scheduler.events import AnyEvent, CheckpointDelayed, CheckpointSaved, TrialReported
+from orchestrator.scheduler.events import AnyEvent, CheckpointDelayed, CheckpointSaved, TrialBuilt, TrialReported
 from orchestrator.training.link import Activity, Interruption, Verdict
 from orchestrator.workers.messages import AnyMessage, Command, PauseTrial, Said
+from orchestrator.workers.stopwatch import Stopwatch
 from orchestrator.workers.store import Store
 
 if TYPE_CHECKING:
@@ -18,6 +19,8 @@ if TYPE_CHECKING:
 
 LATER = 0.0
 """In place of an event's `at`, which the backend sets when it arrives: the backend owns time."""
+TELL_IN_TRIAL = 60.0
+"""Seconds; how often a trial that takes long says what its worker's time goes into."""
 
 
 class Inbox:
@@ -34,6 +37,10 @@ class Inbox:
         with self._changed:
             self._commands[number] = command
             self._changed.notify_all()
+
+    @property
+    def is_empty(self) -> bool:
+        return self._next not in self._commands
 
     def wait_done(self, number: int) -> None:
         """Until the command with this number is carried out."""
@@ -111,26 +118,40 @@ class Outbox:
 class TrialLink:
     """One trial's `training.link.Link`."""
 
-    def __init__(self, assignment: Assignment, inbox: Inbox, outbox: Outbox, store: Store, saver: "Saver") -> None:
+    def __init__(
+        self,
+        assignment: Assignment,
+        inbox: Inbox,
+        outbox: Outbox,
+        store: Store,
+        saver: "Saver",
+        stopwatch: Stopwatch,
+    ) -> None:
         self._trial = assignment.trial
         self._attempt = assignment.attempt
         self._inbox = inbox
         self._outbox = outbox
         self._store = store
         self._saver = saver
+        self._stopwatch = stopwatch
 
     def say(self, event: AnyEvent) -> None:
         self._outbox.put(Said(event))
 
+    def built(self, structure: str, reused: bool) -> None:
+        self.say(TrialBuilt(at=LATER, trial=self._trial, attempt=self._attempt, structure=structure, reused=reused))
+
     def report(self, epoch: int, metrics: dict[str, float], seconds: float) -> None:
         identity: dict[str, Any] = {"at": LATER, "trial": self._trial, "attempt": self._attempt}
         self.say(TrialReported(**identity, epoch=epoch, metrics=metrics, seconds=seconds))
+        self._stopwatch.tell(every=TELL_IN_TRIAL)
 
     def interruption(self) -> Interruption | None:
         return self._inbox.interruption(self._trial, self._attempt)
 
     def verdict(self) -> Verdict:
-        return self._inbox.next_of(self._trial, self._attempt)
+        with self._stopwatch.during("wait"):
+            return self._inbox.next_of(self._trial, self._attempt)
 
     def save(self, pack: Callable[[], tuple[Checkpoint, bytes]]) -> None:
         with self.during("checkpoint"):
@@ -152,10 +173,11 @@ class TrialLink:
         self.say(event)
 
     def load(self, checkpoint: Checkpoint) -> bytes:
-        return self._store.load(checkpoint)
+        with self._stopwatch.during("checkpoint"):
+            return self._store.load(checkpoint)
 
     def during(self, activity: Activity) -> AbstractContextManager[None]:
-        return nullcontext()
+        return self._stopwatch.during(activity)
 
     def delayed(self, reason: str) -> None:
         self.say(CheckpointDelayed(at=LATER, trial=self._trial, attempt=self._attempt, reason=reason))

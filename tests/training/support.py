@@ -36,8 +36,13 @@ class FakeLink:
         self.contents: dict[str, bytes] = {}
         self.seconds: list[float] = []
         self.activities: list[Activity] = []
+        self.built_structures: list[tuple[str, bool]] = []
         self.questions = 0
         self._verdicts = list(self.verdicts)
+
+    def built(self, structure: str, reused: bool) -> None:
+        self._may_break("built")
+        self.built_structures.append((structure, reused))
 
     def report(self, epoch: int, metrics: dict[str, float], seconds: float) -> None:
         self._may_break("report")
