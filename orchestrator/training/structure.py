@@ -51,7 +51,7 @@ def structure_of(prepared: Prepared) -> str | None:
         text = json.dumps(told, sort_keys=True, default=_plain)
     except (_Foreign, TypeError, ValueError, NotImplementedError):
         return None
-    return hashlib.sha256(text.encode()).hexdigest()
+    return hashlib.sha256(text.encode()).hexdigest()[:32]
 
 
 def is_stock(prepared: Prepared) -> bool:
