@@ -65,14 +65,17 @@ def _options(known: dict[str, Part]) -> argparse.Namespace:
         epilog=f"parts, of which all are measured unless some are named (on two cores):\n{listed}",
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
-    parser.add_argument("parts", nargs="*", metavar="PART", choices=[[], *known], help="one of those below")
+    parser.add_argument("parts", nargs="*", metavar="PART", help="one of those below")
     parser.add_argument("--rounds", type=int, metavar="N", help="or seeds, for every part (default: each its own)")
     parser.add_argument("--workers", type=int, default=2, metavar="N", help="processes that train (default: 2)")
     parser.add_argument("--small", action="store_true", help="a few trials once, to see that all of it works")
     parser.add_argument("--page-only", action="store_true", help="measure nothing, write the page anew")
     parser.add_argument("--results", type=Path, default=RESULTS, metavar="DIR", help="default: build/bench")
     parser.add_argument("--out", type=Path, metavar="FILE", help="default: docs/performance.md, or none with --small")
-    return parser.parse_args()
+    options = parser.parse_args()
+    if unknown := set(options.parts) - set(known):
+        parser.error(f"there is no part {', '.join(sorted(unknown))}: the parts are {', '.join(known)}")
+    return options
 
 
 def say(line: str) -> None:

@@ -3,7 +3,7 @@
 import statistics
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass
-from math import exp, inf, isfinite, log, sqrt
+from math import exp, floor, inf, isfinite, isnan, log, log10, nan, sqrt
 from typing import Any, Self
 
 from scipy import stats
@@ -60,7 +60,8 @@ Round = Mapping[str, Measured]
 """By contestant."""
 
 
-def measured(ran: Ran, target: float | None = None) -> Measured:
+def measured(ran: Ran, *, listed: bool = True, target: float | None = None) -> Measured:
+    """`listed`: the trials are of configurations in a list, and their best values can be told apart."""
     outcome, began, ended = ran.outcome, ran.began, ran.ended
     first = min(report.at for report in outcome.reports)
     reached = None if target is None else time_to(outcome.reports, target) - began
@@ -71,7 +72,7 @@ def measured(ran: Ran, target: float | None = None) -> Measured:
         seconds=max(outcome.ends, default=ended) - first,
         whole=ended - began,
         first_report=first - began,
-        best=best_of(outcome.reports),
+        best=best_of(outcome.reports) if listed else {},
         spent=outcome.spent,
         to_target=reached,
     )
@@ -97,17 +98,25 @@ class Spread:
 
     @classmethod
     def of(cls, values: Sequence[float]) -> Self:
+        """Of no values at all, NaN."""
+        if not values:
+            return cls(nan, nan, nan)
         return cls(statistics.median(values), min(values), max(values))
 
-    def text(self, digits: int = 1) -> str:
+    def text(self) -> str:
         """`12.3 (11.0 to 14.1)`; of one value, that."""
-        if self.low == self.high:
-            return _number(self.median, digits)
-        return f"{_number(self.median, digits)} ({_number(self.low, digits)} to {_number(self.high, digits)})"
+        if self.low == self.high or isnan(self.median):
+            return shown(self.median)
+        return f"{shown(self.median)} ({shown(self.low)} to {shown(self.high)})"
 
 
-def _number(value: float, digits: int) -> str:
-    return f"{value:,.{digits}f}" if isfinite(value) else "never"
+def shown(value: float) -> str:
+    """With three digits that count, or as many as there are before the point."""
+    if isnan(value):
+        return "–"
+    if not isfinite(value):
+        return "never"
+    return f"{value:,.{max(0, 2 - floor(log10(value)))}f}" if value > 0 else "0"
 
 
 def interval(ratios: Sequence[float]) -> tuple[float, float, float]:

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 from dataclasses import replace
+from math import isfinite
 from typing import Any
 
 from tabulate import tabulate
@@ -20,6 +21,8 @@ EPOCHS, TRIALS, SEEDS = 27, 100, 10
 SMALL_EPOCHS, SMALL_TRIALS = 3, 6
 NEARLY = 0.995
 LONGEST_RUN = 3600.0
+SHORTEST = 1e-3
+"""Seconds, of a search whose first report was good enough."""
 
 ABOUT = (
     f"The network of (b), {EPOCHS} epochs, {TRIALS} configurations, the same for all three and in the same order. The "
@@ -41,12 +44,12 @@ def measure(options: Options, save: Callable[[Results], None]) -> None:
         work = Work("betas", trials, epochs, options.workers, configurations("betas", trials, seed))
         ran = run_entry(Entry(NO_STOPPING, "ours", work), LONGEST_RUN)
         target = NEARLY * max(report.value for report in ran.outcome.reports)
-        found = {NO_STOPPING: measured(ran, target)}
+        found = {NO_STOPPING: measured(ran, target=target)}
         stopping = replace(work, stopper="asha", target=target)
         entries = [Entry(ASHA, "ours", stopping), Entry(TUNE, "tune:reuse", stopping, NO_LOGGERS)]
         for entry in in_turn(entries, seed):
             try:
-                found[entry.label] = measured(run_entry(entry, LONGEST_RUN), target)
+                found[entry.label] = measured(run_entry(entry, LONGEST_RUN), target=target)
             except Failed as failed:
                 if entry.label != TUNE:
                     raise
@@ -68,7 +71,7 @@ def section(results: Results) -> str:
         from_start, from_report = [_whole(one) for one in own], [_searching(one) for one in own]
         row = [name, Spread.of(from_report).text(), "1", Spread.of(from_start).text(), "1"]
         if name != ASHA:
-            row[2], row[4] = (Spread.of(_ratios(seeds, name, time)).text(1) for time in (_searching, _whole))
+            row[2], row[4] = (Spread.of(_ratios(seeds, name, time)).text() for time in (_searching, _whole))
         rows.append(row)
     heads = [
         "",
@@ -83,8 +86,10 @@ def section(results: Results) -> str:
 
 def losses(results: Results) -> list[str]:
     seeds = _seeds(results)
-    return [
-        f"{name} is {Spread.of([1 / ratio for ratio in each]).text(2)} times as fast {where}"
+    never = sum(not isfinite(_whole(one[ASHA])) for one in seeds if ASHA in one)
+    found = [f"{ASHA} never found the target with {never} of {len(seeds)} seeds"] if never else []
+    return found + [
+        f"{name} needs {Spread.of(each).text()} times the time of {ASHA} {where}"
         for name in (NO_STOPPING, TUNE)
         for where, time in (("from the first report on", _searching), ("from the command on", _whole))
         if (each := _ratios(seeds, name, time)) and Spread.of(each).median < 1
@@ -105,8 +110,9 @@ def _searching(one: Measured) -> float:
 
 
 def _ratios(seeds: list[dict[str, Measured]], name: str, time: Callable[[Measured], float]) -> list[float]:
-    """How many times as long as ours with `asha`."""
-    return [time(one[name]) / time(one[ASHA]) for one in seeds if name in one]
+    """How many times as long as ours with `asha`, where one of them found the target at all."""
+    pairs = [(time(one[name]), time(one[ASHA])) for one in seeds if name in one]
+    return [theirs / (ours or SHORTEST) for theirs, ours in pairs if isfinite(theirs) or isfinite(ours)]
 
 
 PARTS = (Part("e", "The time that a search takes to find nearly the best", 100, measure, section, losses),)

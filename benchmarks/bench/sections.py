@@ -55,7 +55,7 @@ def losses(comparison: Comparison, results: Results) -> list[str]:
         for where, rate in RATES:
             each = ratios(rounds, comparison.ours, peer, rate)
             if each and statistics.median(each) < 1:
-                times = Spread.of([1 / ratio for ratio in each]).text(2)
+                times = Spread.of([1 / ratio for ratio in each]).text()
                 found.append(f"{peer} is {times} times as fast {where}")
     return found
 
@@ -83,12 +83,12 @@ def _table(comparison: Comparison, rounds: Sequence[Round], workers: int) -> str
     for name in _names(rounds):
         own = [one[name] for one in rounds if name in one]
         figure = [one.rate if by_rate else workers / one.rate for one in own]
-        row = [name, f"{own[0].trials:,}", Spread.of(figure).text(1 if by_rate else 2)]
+        row = [name, f"{own[0].trials:,}", Spread.of(figure).text()]
         each = [[]] * 2 if name == comparison.ours else [ratios(rounds, comparison.ours, name, r) for _, r in RATES]
-        first, whole = (Spread.of(found).text(2 if comparison.precise else 1) if found else "1" for found in each)
+        first, whole = (Spread.of(found).text() if found else "1" for found in each)
         missing = len(rounds) - len(own)
         row[0] += f" (failed in {missing} of {len(rounds)} rounds)" if missing else ""
-        rows.append([*row, first, Spread.of([one.whole for one in own]).text(1), whole])
+        rows.append([*row, first, Spread.of([one.whole for one in own]).text(), whole])
     return str(tabulate(rows, heads, tablefmt="github", disable_numparse=True))
 
 

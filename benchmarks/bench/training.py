@@ -64,7 +64,7 @@ def measure(plan: Plan, options: Options, save: Callable[[Results], None]) -> No
         found: dict[str, object] = {}
         for entry in in_turn(_entries(plan, options, number), number):
             try:
-                one = measured(run_entry(entry, LONGEST_RUN))
+                one = measured(run_entry(entry, LONGEST_RUN), listed=plan.kind != "nothing")
             except Failed as failed:
                 if entry.label == OURS:
                     raise
@@ -132,10 +132,10 @@ PARTS = (
         ),
         Comparison(
             about=(
-                "What a trial costs beside its training. Each reports ten numbers and is through; KerasTuner's returns "
-                "one, for it knows no reports within a trial. Our workers import TensorFlow before their first trial, "
-                "which the others' do without (KerasTuner imports it too): it is in the whole command. Each samples for "
-                "itself. Tune's first trials wait for each other, or one actor could do all the work of two."
+                "What a trial costs beside its training. Each reports ten numbers and is through; KerasTuner's "
+                "returns one, for it knows no reports within a trial. Our workers and KerasTuner's import TensorFlow, "
+                "the others' do without: that is in the whole command. Each samples for itself. Tune's first trials "
+                "wait for each other, or all could be through in one actor before the other has started."
             ),
             ours=OURS,
             unit="trials/s",
@@ -161,8 +161,8 @@ PARTS = (
         ),
         Comparison(
             about=(
-                "784-128-BatchNormalization-64-10 under Adam on 5,000 MNIST digits (4,000 to train, 1,000 to validate), "
-                "5 epochs of batches of 128. Every trial's graph could be the same, and here it is compiled once."
+                "784-128-BatchNormalization-64-10 under Adam on 5,000 MNIST digits (4,000 to train, 1,000 to "
+                "validate), 5 epochs of batches of 128. One graph would do for all trials."
             ),
             ours=OURS,
             unit="seconds of a worker per trial",
@@ -210,7 +210,7 @@ PARTS = (
         Comparison(
             about=(
                 "Two convolutions of 16 and 32 filters, each pooled, and 64 units; 10,000 images to train, 2,000 to "
-                "validate, 3 epochs of batches of 128. Here the training itself takes the time, so that the question is "
+                "validate, 3 epochs of batches of 128. The training itself takes the time here, and the question is "
                 "whether anything is lost beside a plain loop in as many processes."
             ),
             ours=OURS,

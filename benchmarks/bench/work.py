@@ -35,12 +35,12 @@ class Work:
         return cls(**json.loads(path.read_text(encoding="utf-8")))
 
     def number_of(self, configuration: Mapping[str, Any]) -> int:
-        """The place of a configuration in the list, whose trials may come in another order."""
-        return next(
-            place
-            for place, listed in enumerate(self.configurations)
-            if all(configuration[name] == value for name, value in listed.items())
-        )
+        """The place of a configuration in the list, whose trials may come in another order.
+
+        Raises:
+            ValueError: It is not in the list.
+        """
+        return [*self.configurations].index({name: configuration[name] for name in self.configurations[0]})
 
 
 @dataclass(frozen=True)
@@ -73,13 +73,17 @@ class Notes:
     """What a process that trains by itself writes down: a line for each report and for each trial's end."""
 
     def __init__(self, folder: Path) -> None:
-        self._file = (folder / f"{os.getpid()}.notes").open("a", buffering=1, encoding="utf-8")
+        self._path = folder / f"{os.getpid()}.notes"
 
     def report(self, trial: int, value: float) -> None:
-        self._file.write(f"{json.dumps([time.time(), trial, float(value)])}\n")
+        self._write([time.time(), trial, float(value)])
 
     def end(self) -> None:
-        self._file.write(f"{json.dumps([time.time()])}\n")
+        self._write([time.time()])
+
+    def _write(self, line: list[float]) -> None:
+        with self._path.open("a", encoding="utf-8") as file:
+            file.write(f"{json.dumps(line)}\n")
 
 
 def gathered(folder: Path) -> Outcome:

@@ -32,10 +32,16 @@ def run(work: Work, folder: Path) -> Outcome:
 def optimize(work: Work, folder: Path, seed: int) -> None:
     optuna.logging.set_verbosity(optuna.logging.WARNING)
     notes = Notes(folder)
-    objective = _nothing(work, notes) if work.kind == "nothing" else _training(work, notes)
+    train = _nothing(work, notes) if work.kind == "nothing" else _training(work, notes)
 
-    def ended(_study: optuna.Study, _trial: FrozenTrial) -> None:
-        notes.end()
+    def objective(trial: Trial) -> float:
+        if trial.number >= work.trials:  # Two processes began what is one trial too many.
+            raise optuna.TrialPruned
+        return train(trial)
+
+    def ended(_: optuna.Study, trial: FrozenTrial) -> None:
+        if trial.state == TrialState.COMPLETE:
+            notes.end()
 
     # Those that run count too, or each process but the last would begin one too many.
     enough = MaxTrialsCallback(work.trials, states=(TrialState.COMPLETE, TrialState.RUNNING))
@@ -61,8 +67,7 @@ def _training(work: Work, notes: Notes) -> Callable[[Trial], float]:
 
     def objective(trial: Trial) -> float:
         configuration = suggest(trial, models.SPACES[work.kind])
-        number = work.number_of(configuration)
-        return models.fit(work.kind, configuration, data, work.epochs, lambda value: notes.report(number, value))
+        return models.fit(work.kind, configuration, data, work.epochs, lambda value: notes.report(trial.number, value))
 
     return objective
 

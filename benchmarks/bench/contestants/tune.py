@@ -84,7 +84,7 @@ class Heard(tune.Callback):
     def on_trial_result(
         self, iteration: int, trials: list[Any], trial: Any, result: dict[str, Any], **info: Any
     ) -> None:
-        number = self._work.number_of(trial.config) if self._work.configurations else len(self.ends)
+        number = self._work.number_of(trial.config) if self._work.configurations else 0
         self.reports.append(Report(time.time(), number, result[OBJECTIVE]))
         self.processes.add(result["pid"])
 
