@@ -10,6 +10,7 @@ import argparse
 import json
 import sys
 import time
+from collections.abc import Mapping
 from pathlib import Path
 
 from benchmarks.bench.machine import machine, versions
@@ -57,7 +58,7 @@ def stored(folder: Path, letters: list[str]) -> Stored:
     return {letter: json.loads(file.read_text(encoding="utf-8")) for letter, file in files.items() if file.exists()}
 
 
-def _options(known: dict[str, Part]) -> argparse.Namespace:
+def _options(known: Mapping[str, Part]) -> argparse.Namespace:
     listed = "\n".join(f"  {part.letter}  {part.title} (about {part.minutes} minutes)" for part in known.values())
     parser = argparse.ArgumentParser(
         prog="python -m benchmarks.bench",

@@ -39,10 +39,6 @@ class Measured:
         return self.trials / self.seconds
 
     @property
-    def whole_rate(self) -> float:
-        return self.trials / self.whole
-
-    @property
     def waiting(self) -> float | None:
         """The share of the workers' time, None where nobody tells."""
         total = sum(self.spent.values())

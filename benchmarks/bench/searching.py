@@ -8,7 +8,7 @@ from typing import Any
 from tabulate import tabulate
 
 from benchmarks.bench import models
-from benchmarks.bench.figures import Measured, Spread, measured
+from benchmarks.bench.figures import Measured, Spread, measured, shown
 from benchmarks.bench.parts import Options, Part, Results
 from benchmarks.bench.rounds import Entry, Failed, in_turn, run_entry
 from benchmarks.bench.training import NO_LOGGERS, configurations
@@ -37,7 +37,7 @@ def measure(options: Options, save: Callable[[Results], None]) -> None:
     Raises:
         Failed: One of ours did.
     """
-    models.prepare_data()
+    models.prepare_mnist()
     epochs, trials = (SMALL_EPOCHS, SMALL_TRIALS) if options.small else (EPOCHS, TRIALS)
     seeds: list[dict[str, Any]] = []
     for seed in range(options.rounds or (1 if options.small else SEEDS)):
@@ -66,34 +66,30 @@ def section(results: Results) -> str:
     for name in (NO_STOPPING, ASHA, TUNE):
         own = [one[name] for one in seeds if name in one]
         if not own:
-            rows.append([name, "failed", "", "", ""])
+            rows.append([f"{name} (failed)"])
             continue
-        from_start, from_report = [_whole(one) for one in own], [_searching(one) for one in own]
-        row = [name, Spread.of(from_report).text(), "1", Spread.of(from_start).text(), "1"]
-        if name != ASHA:
-            row[2], row[4] = (Spread.of(_ratios(seeds, name, time)).text() for time in (_searching, _whole))
+        row = [name]
+        for time in TIMES.values():
+            row.append(Spread.of([time(one) for one in own]).text())
+            row.append("1" if name == ASHA else Spread.of(_ratios(seeds, name, time)).text())
         rows.append(row)
-    heads = [
-        "",
-        "seconds from the first report to the target",
-        "times `asha` here",
-        "seconds from the command to the target",
-        "times `asha` here",
-    ]
+    heads = ["", *(head for what in TIMES for head in (what, "times `asha` here"))]
     seeds_line = f"{len(seeds)} seed{'s' if len(seeds) > 1 else ''}; medians, least and most in brackets."
     return "\n\n".join([ABOUT, seeds_line, str(tabulate(rows, heads, tablefmt="github", disable_numparse=True))])
 
 
 def losses(results: Results) -> list[str]:
     seeds = _seeds(results)
-    never = sum(not isfinite(_whole(one[ASHA])) for one in seeds if ASHA in one)
-    found = [f"{ASHA} never found the target with {never} of {len(seeds)} seeds"] if never else []
-    return found + [
-        f"{name} needs {Spread.of(each).text()} times the time of {ASHA} {where}"
-        for name in (NO_STOPPING, TUNE)
-        for where, time in (("from the first report on", _searching), ("from the command on", _whole))
-        if (each := _ratios(seeds, name, time)) and Spread.of(each).median < 1
-    ]
+    found = []
+    for what, time in TIMES.items():
+        behind = [name for name in (NO_STOPPING, TUNE) if Spread.of(_ratios(seeds, name, time)).median < 1]
+        found += [f"{what}: {_median(seeds, name, time)}; {_median(seeds, ASHA, time)}" for name in behind]
+    never = sum(not isfinite(_whole(one[ASHA])) for one in seeds)
+    return found + ([f"{ASHA} never found the target with {never} of {len(seeds)} seeds"] if never else [])
+
+
+def _median(seeds: list[dict[str, Measured]], name: str, time: Callable[[Measured], float]) -> str:
+    return f"{name} {shown(Spread.of([time(one[name]) for one in seeds if name in one]).median)}"
 
 
 def _seeds(results: Results) -> list[dict[str, Measured]]:
@@ -115,4 +111,8 @@ def _ratios(seeds: list[dict[str, Measured]], name: str, time: Callable[[Measure
     return [theirs / (ours or SHORTEST) for theirs, ours in pairs if isfinite(theirs) or isfinite(ours)]
 
 
+TIMES: dict[str, Callable[[Measured], float]] = {
+    "seconds from the first report to the target": _searching,
+    "seconds from the command to the target": _whole,
+}
 PARTS = (Part("e", "The time that a search takes to find nearly the best", 100, measure, section, losses),)

@@ -1,26 +1,44 @@
 """The section of a part that compares trials by the hour, from its stored results."""
 
 import statistics
+from collections import Counter
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from typing import Literal
 
 from tabulate import tabulate
 
-from benchmarks.bench.figures import Measured, Round, Spread, differences, interval, mean_interval
+from benchmarks.bench.figures import Measured, Round, Spread, differences, interval, mean_interval, shown
 from benchmarks.bench.parts import Results
 
-RATES: tuple[tuple[str, Callable[[Measured], float]], ...] = (
-    ("from the first report on", lambda one: one.rate),
-    ("for the whole command", lambda one: one.whole_rate),
-)
+Time = Callable[[Measured], float]
+
+
+def per_trial(one: Measured) -> float:
+    return one.seconds / one.trials
+
+
+def whole(one: Measured) -> float:
+    return one.whole
+
+
+def start(one: Measured) -> float:
+    return one.first_report
+
+
+TIMES: dict[str, Time] = {
+    "a trial, from the first report on": per_trial,
+    "the whole command": whole,
+    "until the first report": start,
+}
+"""The whole command is compared only between those that had the same number of trials."""
 
 
 @dataclass(frozen=True)
 class Comparison:
     about: str
     ours: str
-    unit: str
-    """Of the first column of figures: trials/s, or the seconds of a worker that a trial takes."""
+    unit: Literal["trials/s", "seconds of a worker per trial"]
     accuracy: bool = False
     """Whether what they trained is compared too."""
     precise: bool = False
@@ -31,14 +49,18 @@ def rounds_of(results: Results) -> list[Round]:
     return [{name: Measured.from_json(one) for name, one in found.items()} for found in results["rounds"]]
 
 
-def ratios(rounds: Sequence[Round], ours: str, theirs: str, rate: Callable[[Measured], float]) -> list[float]:
+def ratios(rounds: Sequence[Round], ours: str, theirs: str, time: Time) -> list[float]:
     """How many times as fast ours is, in each round that has both."""
-    return [rate(one[ours]) / rate(one[theirs]) for one in rounds if ours in one and theirs in one]
+    return [time(one[theirs]) / time(one[ours]) for one in rounds if ours in one and theirs in one]
 
 
 def section(comparison: Comparison, results: Results) -> str:
     rounds = rounds_of(results)
-    parts = [comparison.about, _rounds_line(rounds, results), _table(comparison, rounds, results["workers"])]
+    parts = [
+        comparison.about,
+        _rounds_line(rounds, results),
+        _table(comparison, rounds, results["contestants"], results["workers"]),
+    ]
     if comparison.precise:
         parts.append(_intervals(comparison, rounds))
     if comparison.accuracy:
@@ -49,15 +71,23 @@ def section(comparison: Comparison, results: Results) -> str:
 
 def losses(comparison: Comparison, results: Results) -> list[str]:
     """Whoever is faster than ours in the median."""
-    rounds = rounds_of(results)
+    rounds, ours = rounds_of(results), comparison.ours
     found = []
-    for peer in _peers(comparison, rounds):
-        for where, rate in RATES:
-            each = ratios(rounds, comparison.ours, peer, rate)
-            if each and statistics.median(each) < 1:
-                times = Spread.of([1 / ratio for ratio in each]).text()
-                found.append(f"{peer} is {times} times as fast {where}")
+    for what, time in TIMES.items():
+        peers = [peer for peer in _peers(comparison, rounds) if time is not whole or _same_trials(rounds, ours, peer)]
+        ahead = [peer for peer in peers if statistics.median(ratios(rounds, ours, peer, time) or [1]) < 1]
+        if ahead:
+            told = [f"{name} {shown(statistics.median(map(time, _of(rounds, name))))} s" for name in [*ahead, ours]]
+            found.append(f"{what}: {', '.join(told[:-1])}; {told[-1]}")
     return found
+
+
+def _same_trials(rounds: Sequence[Round], ours: str, peer: str) -> bool:
+    return {one.trials for one in _of(rounds, peer)} == {one.trials for one in _of(rounds, ours)}
+
+
+def _of(rounds: Sequence[Round], name: str) -> list[Measured]:
+    return [one[name] for one in rounds if name in one]
 
 
 def _peers(comparison: Comparison, rounds: Sequence[Round]) -> list[str]:
@@ -76,31 +106,41 @@ def _rounds_line(rounds: Sequence[Round], results: Results) -> str:
     )
 
 
-def _table(comparison: Comparison, rounds: Sequence[Round], workers: int) -> str:
-    by_rate = comparison.unit == "trials/s"
-    heads = ["", "trials", comparison.unit, "ratio", "whole command, s", "ratio of trials by the whole command"]
-    rows = []
-    for name in _names(rounds):
-        own = [one[name] for one in rounds if name in one]
-        figure = [one.rate if by_rate else workers / one.rate for one in own]
-        row = [name, f"{own[0].trials:,}", Spread.of(figure).text()]
-        each = [[]] * 2 if name == comparison.ours else [ratios(rounds, comparison.ours, name, r) for _, r in RATES]
-        first, whole = (Spread.of(found).text() if found else "1" for found in each)
-        missing = len(rounds) - len(own)
-        row[0] += f" (failed in {missing} of {len(rounds)} rounds)" if missing else ""
-        rows.append([*row, first, Spread.of([one.whole for one in own]).text(), whole])
+def _table(comparison: Comparison, rounds: Sequence[Round], contestants: Sequence[str], workers: int) -> str:
+    heads = ["", "trials", comparison.unit, "ratio", "whole command, s", "ratio", "until the first report, s"]
+    rows = [_row(comparison, rounds, workers, name) for name in contestants]
     return str(tabulate(rows, heads, tablefmt="github", disable_numparse=True))
+
+
+def _row(comparison: Comparison, rounds: Sequence[Round], workers: int, name: str) -> list[str]:
+    own, is_ours = _of(rounds, name), name == comparison.ours
+    if not own:
+        return [f"{name} (failed)"]
+
+    def ratio(time: Time) -> str:
+        return "1" if is_ours else Spread.of(ratios(rounds, comparison.ours, name, time)).text()
+
+    missing = len(rounds) - len(own)
+    return [
+        name + (f" (failed in {missing} of {len(rounds)} rounds)" if missing else ""),
+        f"{own[0].trials:,}",
+        Spread.of([one.rate if comparison.unit == "trials/s" else workers / one.rate for one in own]).text(),
+        ratio(per_trial),
+        Spread.of([one.whole for one in own]).text(),
+        ratio(whole) if _same_trials(rounds, comparison.ours, name) else "",
+        Spread.of([one.first_report for one in own]).text(),
+    ]
 
 
 def _intervals(comparison: Comparison, rounds: Sequence[Round]) -> str:
     lines = []
     for peer in _peers(comparison, rounds):
-        each = ratios(rounds, comparison.ours, peer, RATES[0][1])
+        each = ratios(rounds, comparison.ours, peer, per_trial)
         if len(each) > 1:
             mean, low, high = interval(each)
             lines.append(
-                f"Beside {peer}, {RATES[0][0]}: {mean:.3f} times as fast in the geometric mean of {len(each)} pairs, "
-                f"95 % interval {low:.3f} to {high:.3f}."
+                f"Beside {peer}, from the first report on: {mean:.3f} times as fast in the geometric mean of "
+                f"{len(each)} pairs, 95 % interval {low:.3f} to {high:.3f}."
             )
     return " ".join(lines)
 
@@ -126,7 +166,6 @@ def _spent(comparison: Comparison, rounds: Sequence[Round]) -> str:
     own = [one[comparison.ours] for one in rounds if comparison.ours in one and one[comparison.ours].spent]
     if not own:
         return ""
-    total = sum(sum(one.spent.values()) for one in own)
-    shares = {activity: sum(one.spent.get(activity, 0.0) for one in own) / total for activity in own[0].spent}
-    told = ", ".join(f"{activity} {share:.1%}" for activity, share in sorted(shares.items(), key=lambda s: -s[1]))
+    seconds = sum((Counter(one.spent) for one in own), Counter())
+    told = ", ".join(f"{activity} {spent / seconds.total():.1%}" for activity, spent in seconds.most_common())
     return f"Our workers' time, from the first report until nothing was left to start: {told}."

@@ -73,7 +73,8 @@ def measure(plan: Plan, options: Options, save: Callable[[Results], None]) -> No
             found[entry.label] = one.to_json()
             options.say(_line(number, entry.label, one))
         rounds.append(found)
-        save({"workers": options.workers, "epochs": plan.epochs, "rounds": rounds})
+        labels = [contestant.label for contestant in plan.contestants]
+        save({"workers": options.workers, "contestants": labels, "rounds": rounds})
 
 
 def _entries(plan: Plan, options: Options, seed: int) -> list[Entry]:
@@ -157,7 +158,7 @@ PARTS = (
                 Contestant("KerasTuner", "keras_tuner", 16),
                 Contestant(PLAIN, "plain", 16),
             ),
-            prepare=models.prepare_data,
+            prepare=models.prepare_mnist,
         ),
         Comparison(
             about=(
@@ -184,7 +185,7 @@ PARTS = (
                 Contestant("KerasTuner", "keras_tuner", 40),
                 Contestant(PLAIN, "plain", 40),
             ),
-            prepare=models.prepare_data,
+            prepare=models.prepare_mnist,
         ),
         Comparison(
             about=(

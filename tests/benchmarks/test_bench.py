@@ -23,10 +23,10 @@ from benchmarks.bench.figures import (
     time_to,
 )
 from benchmarks.bench.page import page
-from benchmarks.bench.parts import Part, parts
+from benchmarks.bench.parts import parts
 from benchmarks.bench.rounds import Entry, Failed, Ran, in_turn, run_entry
 from benchmarks.bench.searching import ASHA, NO_STOPPING, TUNE
-from benchmarks.bench.sections import ratios
+from benchmarks.bench.sections import per_trial, ratios
 from benchmarks.bench.training import OURS, PARTS, PLAIN, configurations
 from benchmarks.bench.work import Notes, Outcome, Report, Work, gathered
 
@@ -52,7 +52,7 @@ def results(*rounds: dict[str, Measured]) -> dict[str, Any]:
     """As they come back from a file."""
     found = {
         "workers": 2,
-        "epochs": 5,
+        "contestants": [OURS, PLAIN],
         "rounds": [{name: one.to_json() for name, one in each.items()} for each in rounds],
     }
     restored: dict[str, Any] = json.loads(json.dumps(found))
@@ -68,7 +68,7 @@ def test_a_run_by_hand() -> None:
     outcome = Outcome([Report(104, 0, 0.5), Report(106, 0, 0.7), Report(108, 1, 0.6)], [107, 109], 2)
     found = measured(Ran(outcome, began=100, ended=112), target=0.7)
     assert (found.seconds, found.whole, found.first_report, found.to_target) == (5, 12, 4, 6)
-    assert (found.rate, found.whole_rate) == (2 / 5, 2 / 12)
+    assert found.rate == 2 / 5
     assert found.best == {0: 0.7, 1: 0.6}
     assert found.waiting is None
 
@@ -119,7 +119,7 @@ def test_values_are_compared_configuration_by_configuration() -> None:
 
 def test_ratios_are_those_within_a_round() -> None:
     rounds = [{"a": figures(1), "b": figures(10)}, {"a": figures(2)}, {"a": figures(2), "b": figures(4)}]
-    assert ratios(rounds, "a", "b", lambda one: one.rate) == pytest.approx([10, 2])
+    assert ratios(rounds, "a", "b", per_trial) == pytest.approx([10, 2])
 
 
 def test_each_round_is_begun_by_another() -> None:
@@ -210,7 +210,7 @@ def render(**stored: dict[str, Any]) -> str:
 def test_the_page_has_what_is_there_and_names_what_is_not() -> None:
     ahead = {OURS: figures(1), PLAIN: figures(10)}
     text = render(b=results(ahead, ahead))
-    assert "| plain Keras loop | 20 | 1.00 | 10.0 | 20.0 | 1.82 |" in text
+    assert "| plain Keras loop | 20 | 1.00 | 10.0 | 20.0 | 1.82 | 9.00 |" in text
     assert "2 rounds, 2 workers" in text
     assert "Not measured yet: `make bench ARGS=d`" in text and "ARGS=b`" not in text
     assert "nowhere in what is measured here" in text
@@ -221,9 +221,17 @@ def test_the_page_has_what_is_there_and_names_what_is_not() -> None:
 def test_the_page_tells_where_we_are_behind() -> None:
     behind = {OURS: figures(10), PLAIN: figures(5)}
     text = render(d=results(behind, behind, behind))
-    assert "- (d) plain Keras loop is 2.00 times as fast from the first report on." in text
-    assert "- (d) plain Keras loop is 1.33 times as fast for the whole command." in text
+    assert "- (d) a trial, from the first report on: plain Keras loop 0.250 s; orchestrator 0.500 s." in text
+    assert "- (d) the whole command: plain Keras loop 15.0 s; orchestrator 20.0 s." in text
+    assert "until the first report:" not in text
     assert "0.500 times as fast in the geometric mean of 3 pairs, 95 % interval 0.500 to 0.500" in text
+
+
+def test_whole_commands_with_other_numbers_of_trials_are_not_compared() -> None:
+    text = render(a=results({OURS: figures(10, trials=200), PLAIN: figures(2, first_report=1.0)}))
+    assert "| plain Keras loop | 20 | 10.0 | 2.00 | 12.0 | | 1.00 |" in text
+    assert "- (a) until the first report: plain Keras loop 1.00 s; orchestrator 9.00 s." in text
+    assert "- (a) the whole command" not in text
 
 
 def test_the_page_tells_what_failed_and_what_workers_did() -> None:
@@ -231,6 +239,7 @@ def test_the_page_tells_what_failed_and_what_workers_did() -> None:
     text = render(c=results({OURS: figures(1, spent=spent), PLAIN: figures(2)}, {OURS: figures(1)}))
     assert "plain Keras loop (failed in 1 of 2 rounds)" in text
     assert "train 75.0%, wait 25.0%" in text
+    assert "| plain Keras loop (failed) |" in render(c=results({OURS: figures(1)}))
 
 
 def test_the_page_compares_what_was_trained() -> None:
@@ -252,4 +261,6 @@ def test_a_search_that_never_gets_there_is_told() -> None:
     assert "100 (100 to 200)" in text  # Seconds from the first report, after 9.
     assert f"- (e) {ASHA} never found the target with 1 of 3 seeds." in text
     assert "| never (5.00 to never)" in text  # Tune's ratio: 50 s by 10, and never by 20.
-    assert all(isinstance(part, Part) for part in PARTS_BY_LETTER.values())
+    ahead = render(e=searched({NO_STOPPING: 29.0, ASHA: 39.0}))
+    assert f"- (e) seconds from the first report to the target: {NO_STOPPING} 20.0; {ASHA} 30.0." in ahead
+    assert f"| {TUNE} (failed) |" in ahead

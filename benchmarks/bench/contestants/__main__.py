@@ -11,13 +11,11 @@ from pathlib import Path
 
 from benchmarks.bench.work import Outcome, Work
 
-Run = Callable[[Work, Path], Outcome]
 
-
-def contestant(name: str) -> Run:
+def contestant(name: str) -> Callable[[Work, Path], Outcome]:
     """By its module, and after a colon what it is to be like."""
     module, _, variant = name.partition(":")
-    run: Run = import_module(f"benchmarks.bench.contestants.{module}").run
+    run = import_module(f"benchmarks.bench.contestants.{module}").run
     return partial(run, reuse_actors=variant == "reuse") if module == "tune" else run
 
 

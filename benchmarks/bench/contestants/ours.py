@@ -52,7 +52,9 @@ def outcome_of(run_dir: Path, work: Work) -> Outcome:
     with (run_dir / "journal.jsonl").open(encoding="utf-8") as file:
         header, *records = map(json.loads, file)
     began, now = header["started"], 0.0
-    reports, ends, processes = [], [], set()
+    reports: list[Report] = []
+    ends: list[float] = []
+    processes: set[int] = set()
     spent: Counter[str] = Counter()
     recently: Counter[str] = Counter()
     places: dict[int, int] = {}

@@ -1,6 +1,7 @@
 """The yardstick: a loop over the configurations that calls `fit`, in one process for each core. It keeps no record."""
 
 import multiprocessing
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -25,11 +26,6 @@ def loop(work: Work, folder: Path, following: Any) -> None:
             following.value += 1
         if number >= work.trials:
             return
-        models.fit(
-            work.kind,
-            work.configurations[number],
-            data,
-            work.epochs,
-            lambda value, number=number: notes.report(number, value),
-        )
+        report = partial(notes.report, number)
+        models.fit(work.kind, work.configurations[number], data, work.epochs, report)
         notes.end()
