@@ -32,7 +32,7 @@ class Part:
 
 
 def parts() -> Mapping[str, Part]:
-    """By letter, in the order of the page."""
+    """By letter, in the order of the page. A new one is a `Part` in a module's PARTS, and that module's name here."""
     from benchmarks.bench import searching, training
 
     found = [*training.PARTS, *searching.PARTS]
