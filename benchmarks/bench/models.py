@@ -166,7 +166,6 @@ def fit(kind: Kind, configuration: Mapping[str, Any], data: Any, epochs: int, re
         def on_epoch_end(self, epoch: int, logs: Any = None) -> None:
             report(float(logs[OBJECTIVE]))
 
-    keras.utils.clear_session()
     (x_train, y_train), validation = data
     history = BUILD[kind](configuration).fit(
         x_train,

@@ -63,9 +63,12 @@ def _nothing(work: Work, notes: Notes) -> Callable[[Trial], float]:
 
 def _training(work: Work, notes: Notes) -> Callable[[Trial], float]:
     models.use_one_thread()
+    import keras
+
     data = models.LOAD[work.kind]()
 
     def objective(trial: Trial) -> float:
+        keras.utils.clear_session()  # As in its example for Keras.
         configuration = suggest(trial, models.SPACES[work.kind])
         return models.fit(work.kind, configuration, data, work.epochs, lambda value: notes.report(trial.number, value))
 

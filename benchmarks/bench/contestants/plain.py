@@ -19,6 +19,8 @@ def run(work: Work, folder: Path) -> Outcome:
 def loop(work: Work, folder: Path, following: Any) -> None:
     """Each process takes the next configuration, so that none is left with the longer half."""
     models.use_one_thread()
+    import keras
+
     notes, data = Notes(folder), models.LOAD[work.kind]()
     while True:
         with following.get_lock():
@@ -26,6 +28,7 @@ def loop(work: Work, folder: Path, following: Any) -> None:
             following.value += 1
         if number >= work.trials:
             return
+        keras.utils.clear_session()  # As Keras recommends where models are made in a loop.
         report = partial(notes.report, number)
         models.fit(work.kind, work.configurations[number], data, work.epochs, report)
         notes.end()
