@@ -16,7 +16,7 @@ from orchestrator.training.batches import epoch_order, rows
 from orchestrator.training.fit import end_epoch
 from orchestrator.training.fit_keeper import FitKeeper
 from orchestrator.training.graph_cache import Graphs
-from orchestrator.training.graphs import Graph, scalars_of, state_of
+from orchestrator.training.graphs import Graph, rewrite_graphs, scalars_of, state_of
 from orchestrator.training.link import Diverged, Ending
 from orchestrator.training.prepared import Prepared
 from orchestrator.training.structure import has_stock_callbacks, structure_of
@@ -61,7 +61,11 @@ def train_compiled(prepared: Prepared, attempt: Attempt) -> Ending:
     Raises:
         NotTraceable: Nothing was trained and nothing reported.
     """
-    return _Training(prepared, attempt).run()
+    rewrite_graphs(always=False)
+    try:
+        return _Training(prepared, attempt).run()
+    finally:
+        rewrite_graphs(always=True)
 
 
 class _EpochEnd(keras.callbacks.Callback):
