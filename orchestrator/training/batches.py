@@ -78,11 +78,17 @@ def rows(pair: Tensors) -> int:
 def epoch_order(count: int, seed: int, epoch: int | tf.Tensor, shuffle: bool) -> tf.Tensor:
     """The rows of an epoch, counted from 1, as they are read."""
     with tf.device("CPU:0"):
-        order = tf.range(count, dtype=tf.int64)
         if not shuffle:
-            return order
+            return tf.range(count, dtype=tf.int64)
         key = tf.stack([tf.constant(short_seed(seed), tf.int64), tf.cast(epoch, tf.int64)])
-        return tf.random.experimental.stateless_shuffle(order, seed=key, alg="philox")
+        return _shuffled(tf.constant(count, tf.int64), key)
+
+
+@tf.function(autograph=False)
+def _shuffled(count: tf.Tensor, key: tf.Tensor) -> tf.Tensor:
+    """Compiled, for TensorFlow takes longer to prepare it than to do it."""
+    order = tf.range(count, dtype=tf.int64)
+    return tf.random.experimental.stateless_shuffle(order, seed=key, alg="philox")
 
 
 def training_stream(pair: Tensors, batch_size: int, seed: int, after_epoch: int, shuffle: bool) -> TrainingStream:

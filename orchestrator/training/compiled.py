@@ -16,7 +16,7 @@ from orchestrator.training.batches import epoch_order, rows
 from orchestrator.training.fit import end_epoch
 from orchestrator.training.fit_keeper import FitKeeper
 from orchestrator.training.graph_cache import Graphs
-from orchestrator.training.graphs import Graph, rewrite_graphs, scalars_of, state_of
+from orchestrator.training.graphs import rewrite_graphs, scalars_of, state_of
 from orchestrator.training.link import Diverged, Ending
 from orchestrator.training.prepared import Prepared
 from orchestrator.training.structure import has_stock_callbacks, structure_of
@@ -122,29 +122,29 @@ class _Training:
     def _epoch(self, epoch: int, callbacks: keras.callbacks.CallbackList) -> Logs | None:
         """Its logs; None if training ended within it."""
         graphs = self._ready()
-        if not self._train(graphs.training, epoch):
+        if not self._train(graphs, epoch):
             return None
         callbacks.on_test_begin()
-        if (validated := self._validate(graphs.validation)) is None:
+        if (validated := self._validate(graphs)) is None:
             return None
         callbacks.on_test_end(validated)
         logs = {**self._keeper.logs, **{f"val_{name}": value for name, value in validated.items()}}
         callbacks.on_epoch_end(epoch - 1, logs)
         return logs
 
-    def _train(self, graph: Graph, epoch: int) -> bool:
+    def _train(self, graphs: Graphs, epoch: int) -> bool:
         """What is left of an epoch's batches. False if training ended within it."""
         prepared, seed = self._prepared, self._attempt.assignment.seed
         order = epoch_order(rows(prepared.training), seed, epoch, prepared.shuffle)
         scalars = scalars_of(self._model)
         step = self._keeper.step or 0
-        if step == 0:
+        if step == 0 and not graphs.is_stock:
             self._model.reset_metrics()
         while step < self._steps:
-            last = min(self._steps, step + graph.part)
-            step, logs = graph.run(self._variables, step, last, prepared.training, order, scalars)
+            last = min(self._steps, step + graphs.training.part)
+            step, logs = graphs.training.run(self._variables, step, last, prepared.training, order, scalars)
             self._attempt.has_trained = True
-            self._keeper.at_step(step, self._told(logs))
+            self._keeper.at_step(step, self._told(graphs, logs))
             if not math.isfinite(loss := self._keeper.logs.get(LOSS, 0.0)):
                 self._attempt.ending = Diverged(epoch, f"{LOSS} became {loss} in epoch {epoch}, batch {step}")
             if self._ends_here():
@@ -152,21 +152,23 @@ class _Training:
             self._attempt.save_if_due(self._keeper)
         return True
 
-    def _validate(self, graph: Graph) -> Logs | None:
+    def _validate(self, graphs: Graphs) -> Logs | None:
         """The metrics of the validation rows. None if training ended meanwhile."""
         prepared = self._prepared
         steps = math.ceil(rows(prepared.validation) / prepared.validation_batch_size)
         steps = min(steps, prepared.validation_steps or steps)
-        self._model.reset_metrics()
+        if not graphs.is_stock:
+            self._model.reset_metrics()
         step, logs = 0, Logs()
         while step < steps:
-            step, logs = graph.run(self._variables, step, min(steps, step + graph.part), prepared.validation)
+            last = min(steps, step + graphs.validation.part)
+            step, logs = graphs.validation.run(self._variables, step, last, prepared.validation)
             if step < steps and self._ends_here():
                 return None
-        return self._told(logs)
+        return self._told(graphs, logs)
 
-    def _told(self, logs: Logs) -> Logs:
-        told: Logs = pythonify_logs(self._model._get_metrics_result_or_logs(logs))
+    def _told(self, graphs: Graphs, logs: Logs) -> Logs:
+        told: Logs = pythonify_logs(logs if graphs.is_stock else self._model._get_metrics_result_or_logs(logs))
         return told
 
     def _ends_here(self) -> bool:

@@ -18,6 +18,8 @@ MOST_GRAPHS = 8
 class Graphs:
     training: Graph
     validation: Graph
+    is_stock: bool
+    """All of it is Keras's own: metrics begin anew within the graph, and the logs are their results."""
     variables: list[Any]
     """Shapes and types of those that the graphs take."""
     loss: Any
@@ -61,10 +63,11 @@ def build(prepared: Prepared, known: Graphs | None = None) -> None:
 
 def trace(prepared: Prepared, structure: str | None) -> Graphs:
     """Of a model that is built. Kept for others of this structure, unless it depends on something else."""
-    model = prepared.model
+    model, is_stock = prepared.model, structure is not None
     graphs = Graphs(
-        training=trace_training(model, prepared.training, prepared.batch_size, prepared.class_weight),
-        validation=trace_validation(model, prepared.validation, prepared.validation_batch_size),
+        training=trace_training(model, prepared.training, prepared.batch_size, prepared.class_weight, is_stock),
+        validation=trace_validation(model, prepared.validation, prepared.validation_batch_size, is_stock),
+        is_stock=is_stock,
         variables=_described(model),
         loss=model._compile_loss,
         metrics=model._compile_metrics,

@@ -86,8 +86,10 @@ def weighted_batch(batch: Tensors, class_weight: dict[int, float] | None) -> Ten
     return batch if class_weight is None else make_class_weight_map_fn(class_weight)(*batch)
 
 
-def trace_training(model: keras.Model, pair: Tensors, batch_size: int, class_weight: dict[int, float] | None) -> Graph:
-    """A graph of `(first, last, pair, order, scalars)`: the batches of the rows in this order.
+def trace_training(
+    model: keras.Model, pair: Tensors, batch_size: int, class_weight: dict[int, float] | None, is_stock: bool
+) -> Graph:
+    """A graph of `(first, last, pair, order, scalars)`: the batches of the rows in this order. See `_each`.
 
     It ends before `last` at a batch after which the loss is no finite number.
     """
@@ -107,14 +109,14 @@ def trace_training(model: keras.Model, pair: Tensors, batch_size: int, class_wei
         first: tf.Tensor, last: tf.Tensor, pair: Tensors, order: tf.Tensor, scalars: tf.Tensor
     ) -> tuple[tf.Tensor, Logs]:
         with set_to(model.optimizer, names, scalars):
-            return _each(step, lambda number: batch_at(pair, order, number), first, last)
+            return _each(step, lambda number: batch_at(pair, order, number), first, last, model if is_stock else None)
 
     order, scalars = tf.TensorSpec([None], tf.int64), tf.TensorSpec([len(names)], tf.float64)
     return _traced(train, model, [_COUNT, _COUNT, _specs(pair), order, scalars])
 
 
-def trace_validation(model: keras.Model, pair: Tensors, batch_size: int) -> Graph:
-    """A graph of `(first, last, pair)`."""
+def trace_validation(model: keras.Model, pair: Tensors, batch_size: int, is_stock: bool) -> Graph:
+    """A graph of `(first, last, pair)`. See `_each`."""
     size = batch_size if rows(pair) % batch_size == 0 else None
     step = _compiled(model, model.test_step)
 
@@ -124,7 +126,10 @@ def trace_validation(model: keras.Model, pair: Tensors, batch_size: int) -> Grap
         return some
 
     def validate(first: tf.Tensor, last: tf.Tensor, pair: Tensors) -> tuple[tf.Tensor, Logs]:
-        return _each(step, lambda number: keras.tree.map_structure(lambda t: part(t, number), pair), first, last)
+        def batch_at(number: tf.Tensor) -> Tensors:
+            return keras.tree.map_structure(lambda tensor: part(tensor, number), pair)
+
+        return _each(step, batch_at, first, last, model if is_stock else None)
 
     return _traced(validate, model, [_COUNT, _COUNT, _specs(pair)])
 
@@ -140,8 +145,16 @@ def _compiled(model: keras.Model, step: Callable[[Tensors], Logs]) -> Any:
 
 
 def _each(
-    step: Any, batch_at: Callable[[tf.Tensor], Tensors], first: tf.Tensor, last: tf.Tensor
+    step: Any,
+    batch_at: Callable[[tf.Tensor], Tensors],
+    first: tf.Tensor,
+    last: tf.Tensor,
+    resets: keras.Model | None,
 ) -> tuple[tf.Tensor, Logs]:
+    """The steps from `first` to before `last`. At step 0 the metrics of the model `resets` begin anew, at a fraction of
+    what that costs outside of a graph; only Keras's own metrics are sure to have all their state in variables."""
+    if resets is not None:
+        tf.cond(first == 0, lambda: _reset_metrics(resets), lambda: True)
     one = step.get_concrete_function(batch_at(first))
     nothing = tf.nest.map_structure(
         lambda log: tf.zeros([size or 0 for size in log.shape], log.dtype), one.structured_outputs
@@ -158,6 +171,11 @@ def _each(
         return number + 1, one(batch_at(number))
 
     return tf.while_loop(goes_on, do, (first, nothing), shape_invariants=(first.shape, shapes), parallel_iterations=1)
+
+
+def _reset_metrics(model: keras.Model) -> bool:
+    model.reset_metrics()
+    return True
 
 
 def _traced(function: Callable[..., Any], model: keras.Model, specs: Sequence[Any]) -> Graph:
