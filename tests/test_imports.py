@@ -27,6 +27,7 @@ FLOORS = [
         "orchestrator.errors",
         "orchestrator.files",
         "orchestrator.objective",
+        "orchestrator.ranking",
     },
     {
         "orchestrator.interruptions",
@@ -61,6 +62,7 @@ BESIDE = {
         "orchestrator.assignment",
         "orchestrator.errors",
         "orchestrator.objective",
+        "orchestrator.ranking",
         "orchestrator.study",
         "search_spaces",
     },
@@ -80,6 +82,7 @@ BESIDE = {
         "orchestrator.errors",
         "orchestrator.leaderboard",
         "orchestrator.objective",
+        "orchestrator.ranking",
         "orchestrator.scheduler",
         "orchestrator.settings",
         "orchestrator.tables",

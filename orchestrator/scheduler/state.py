@@ -5,8 +5,10 @@ judges or chooses: a state is the same whether its records are happening now or 
 """
 
 from functools import singledispatchmethod
+from typing import get_args
 
 from orchestrator.scheduler.events import (
+    AnyEvent,
     CheckpointDamaged,
     CheckpointDelayed,
     CheckpointSaved,
@@ -30,6 +32,7 @@ from orchestrator.scheduler.events import (
 )
 from orchestrator.scheduler.instructions import (
     Adapt,
+    AnyInstruction,
     Discard,
     Dismiss,
     EndRun,
@@ -46,7 +49,7 @@ from orchestrator.scheduler.instructions import (
 )
 from orchestrator.scheduler.knowledge import Knowledge
 from orchestrator.scheduler.legality import IllegalRecord, check, is_current
-from orchestrator.scheduler.trial import TRANSITIONS, Report, Status, Trial
+from orchestrator.scheduler.trial import TRANSITIONS, Status, Trial
 from orchestrator.scheduler.worker import Worker
 
 KILL_SECONDS = 30.0
@@ -69,7 +72,8 @@ class State(Knowledge):
         check(self, record)
         if isinstance(record, Event):
             self.now = record.at
-        _taker(type(record))(self, record)
+            self.came_to_wait.clear()
+        TAKERS[type(record)](self, record)
         return True
 
     @singledispatchmethod
@@ -91,6 +95,7 @@ class State(Knowledge):
         self.resumed_at, self.failures_before = len(self.trials), self.count(Status.FAILED)
         self.finished = self.ending = self.stop_requested = self.bad_study = self.wake_at = None
         self.losses_in_a_row = 0
+        self.came_to_wait += self.ready_for_fresh | self.ready
         self.proposing.clear()
         self.draining.clear()
         self._count_worker_seconds()
@@ -101,17 +106,6 @@ class State(Knowledge):
             self._wait(self.trials[number])
         if (epochs := record.settings.get("epochs")) is not None:
             self._reopen(epochs)
-
-    def _reopen(self, max_epochs: int) -> None:
-        """Completed trials that are still saved go on."""
-        for number in list(self.ended_saved):
-            trial = self.trials[number]
-            if self.reopens(trial, max_epochs):
-                self.ended_saved.discard(number)
-                self._move(trial, Status.WAITING)
-                self._give_up_attempt(trial)
-                self._wait(trial)
-                trial.reason = f"extended to {max_epochs} epochs"
 
     @_take.register
     def _(self, record: StopRequested) -> None:
@@ -177,17 +171,6 @@ class State(Knowledge):
         for number in sorted(worker.holds):
             self._lose(self.trials[number], record)
 
-    def _lose(self, trial: Trial, record: WorkerLost) -> None:
-        was_running = trial.status is Status.RUNNING
-        self._give_up_attempt(trial)
-        if was_running and record.cause == "died":
-            trial.losses += 1
-        elif was_running and record.cause == "out of memory":
-            trial.memory_failures += 1
-        self._wait(trial)
-        if trial.status is Status.WAITING and record.cause != "dismissed":
-            trial.reason = f"its worker was lost: {record.reason}"
-
     @_take.register
     def _(self, record: WorkerWornOut) -> None:
         if (worker := self.workers.get(record.worker)) is not None:
@@ -217,10 +200,14 @@ class State(Knowledge):
         trial = self.trials[record.trial]
         self.losses_in_a_row = 0
         self.epochs_trained += 1
-        self.longest_epoch = max(self.longest_epoch, record.seconds)
+        if record.seconds > self.longest_epoch:
+            self.longest_epoch = record.seconds
         if trial.status is Status.RUNNING:
             self._hear(trial)
-        self._rescore(trial, Report(record.epoch, record.metrics, record.seconds, self.objective.score(record.metrics)))
+        best = trial.best
+        trial.add(record.epoch, record.metrics, record.seconds, self.objective.score(record.metrics))
+        if trial.best is not best:
+            self._rescore(trial)
 
     @_take.register
     def _(self, record: CheckpointSaved) -> None:
@@ -262,6 +249,7 @@ class State(Knowledge):
         self._keep(trial, trial.previous)
         trial.previous = None
         self._let_go(trial)
+        self._settle(trial)
         if not trial.status.ended:
             self._give_up_attempt(trial)
             self._wait(trial)
@@ -299,8 +287,10 @@ class State(Knowledge):
 
     @_take.register
     def _(self, record: TrialReleased) -> None:
-        self._let_go(self.trials[record.trial])
-        self._wait(self.trials[record.trial])
+        trial = self.trials[record.trial]
+        self._let_go(trial)
+        self._wait(trial)
+        self._settle(trial)
 
     # What is decided on them.
 
@@ -316,9 +306,9 @@ class State(Knowledge):
         trial.assignment, trial.attempt, trial.reason = assignment, assignment.attempt, record.reason
         trial.worker = trial.holder = record.worker
         if assignment.after_epoch < trial.epoch:
-            self._rescore(trial, cut_after=assignment.after_epoch)
+            self._withdraw(trial, assignment.after_epoch)
         self.held.add(trial.number)
-        self.ready.discard(trial.number)
+        self._take_up(trial)
         self.parting.pop(trial.number, None)
         worker = self.workers[record.worker]
         worker.is_fresh = False
@@ -335,7 +325,7 @@ class State(Knowledge):
         trial = self.trials[record.trial]
         self._leave_queue(trial)
         self._ask_back(trial)
-        self.ready.discard(trial.number)
+        self._take_up(trial)
         self._move(trial, Status.PAUSED)
         trial.reason, trial.weights_lost = record.reason, False
 
@@ -363,6 +353,7 @@ class State(Knowledge):
         self._leave_queue(trial)
         self._ask_back(trial)
         self._end(trial, Status.STOPPED, record.reason)
+        self._settle(trial)
         if record.timed_out and worker is not None:
             worker.kill_at = self.now + KILL_SECONDS
             self._leave(worker, record.reason)
@@ -370,6 +361,7 @@ class State(Knowledge):
     @_take.register
     def _(self, record: GiveUp) -> None:
         self._end(self.trials[record.trial], Status.FAILED, record.reason)
+        self._settle(self.trials[record.trial])
 
     @_take.register
     def _(self, record: Discard) -> None:
@@ -387,14 +379,16 @@ class State(Knowledge):
         trial = self.trials[record.trial]
         worker = self.workers.get(trial.holder) if trial.holder is not None else None
         if worker is not None and status is Status.COMPLETED and trial.status is Status.RUNNING:
-            self.turnarounds += 1
-            self.turnaround_seconds += self.now - worker.since
+            self._turn_around(worker)
         self._let_go(trial)
         if TRANSITIONS[trial.status, type(record)] is status:
             self._end(trial, status, reason)
         elif status is not Status.COMPLETED:
             self._withdraw_unsaved(trial)
+        self._settle(trial)
 
 
-_taker = State.__dict__["_take"].dispatcher.dispatch
+TAKERS = {
+    kind: State.__dict__["_take"].dispatcher.dispatch(kind) for kind in (*get_args(AnyEvent), *get_args(AnyInstruction))
+}
 """What `self._take` looks up, without what it builds anew at every call: a third of the cost of a record."""
