@@ -9,6 +9,7 @@ from orchestrator.scheduler.events import (
     NodeDraining,
     StopRequested,
     TrialFailed,
+    TrialReported,
     WorkerLost,
 )
 from orchestrator.scheduler.instructions import AGAIN, Adapt, GiveUp, Record, Stop, StopSampling, Suspend, Train
@@ -26,7 +27,7 @@ class News:
 
     def of(self, records: Sequence[Record]) -> Iterator[str]:
         for record in records:
-            line = self._line(record)
+            line = None if type(record) is TrialReported else self._line(record)
             if line is None:
                 continue
             self._said[type(record)] += 1

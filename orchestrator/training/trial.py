@@ -7,7 +7,6 @@ from orchestrator.assignment import Assignment, Checkpoint
 from orchestrator.study import Study
 from orchestrator.training.attempt import Attempt
 from orchestrator.training.failures import failed
-from orchestrator.training.fit import train_by_fit
 from orchestrator.training.link import Activity, Completed, Ending, Interruption, Link, Verdict
 from orchestrator.training.loop import train_by_loop
 
@@ -25,12 +24,20 @@ def train_trial(study: Study, assignment: Assignment, data: Any, link: Link, che
     guarded = _GuardedLink(link)
     attempt = Attempt(study, assignment, guarded, checkpoint_every)
     try:
-        ending = train_by_fit(study, data, attempt) if study.build else train_by_loop(study, data, attempt)
+        ending = _train(study, data, attempt)
     except (Exception, SystemExit) as error:
         ending = failed(error, attempt.has_trained)
     if guarded.broken is not None:
         raise guarded.broken
     return ending
+
+
+def _train(study: Study, data: Any, attempt: Attempt) -> Ending:
+    if study.build is None:
+        return train_by_loop(study, data, attempt)
+    from orchestrator.training.fit import train_by_fit  # And with it TensorFlow, which a loop may do without.
+
+    return train_by_fit(study, data, attempt)
 
 
 class _GuardedLink:
