@@ -10,7 +10,8 @@ wait there while another worker has nothing left to do. So how much is queued de
   on 4 workers can lose by it;
 - longer ones: none.
 
-The last new trials, as many as there are workers, are never queued: whoever is free first takes them.
+Never more than a worker's share of the new trials that are left, and none of the last, as many as there are workers:
+whoever is free first takes those.
 """
 
 from orchestrator.scheduler.events import Event, TrialEvent
@@ -35,7 +36,7 @@ def has_room(worker: Worker, state: State, limits: Limits) -> bool:
     """Behind an assignment that ends its trial, for as many new ones as are done in a moment."""
     if worker.leaving or not worker.queue or len(worker.queue) > length(state):
         return False
-    if not limits.allow(len(state.trials) + len(state.workers)):
+    if not limits.allow(len(state.trials) + len(worker.queue) * len(state.workers)):
         return False
     last = state.trials[worker.queue[-1]]  # Behind which the others were queued on the same terms.
     return last.assignment.ends_trial and not last.needs_fresh_worker

@@ -191,7 +191,7 @@ def brief(stopper: str, seconds: float, epochs: int = 1, **settings: Any) -> tup
 
 
 def test_behind_a_brief_trial_the_next_ones_are_queued() -> None:
-    brain, decided = brief("none", 0.001, trials=100)
+    brain, decided = brief("none", 0.001, trials=1000)
     assert decided[0] == train(1, worker=0, queued=False)
     assert decided[1:] == [train(number, worker=0, queued=True, after_epoch=0) for number in range(2, 66)]
     assert [brain.status(trial) for trial in (1, 2, 65)] == ["running", "waiting", "waiting"]
@@ -202,7 +202,7 @@ def test_behind_a_brief_trial_the_next_ones_are_queued() -> None:
 
 @pytest.mark.parametrize(("seconds", "queued"), [(0.001, 64), (0.006, 16), (0.05, 2), (0.2, 1), (1.9, 1), (2.1, 0)])
 def test_about_a_tenth_of_a_second_of_work_is_queued_or_one_that_takes_longer(seconds: float, queued: int) -> None:
-    _, decided = brief("none", seconds, trials=100)
+    _, decided = brief("none", seconds, trials=1000)
     assert len(decided) == 1 + queued
 
 
@@ -250,11 +250,11 @@ def test_only_one_trial_that_must_be_judged_is_queued_behind_one_that_ends() -> 
 
 
 def test_the_last_trials_are_left_to_whoever_is_free_first() -> None:
-    brain, decided = brief("none", 0.001, trials=6, workers=2)
-    assert decided == [train(2, queued=False), train(3, queued=True)], "4 and 5 are as many as there are workers"
-    assert brain.tell(completed(1, at=0.001)) == [train(4, worker=1, queued=False)]
-    assert brain.tell(completed(2, at=0.002)) == []
-    assert brain.tell(completed(3, at=0.003)) == [train(5, worker=0, queued=False)]
+    brain, decided = brief("none", 0.001, trials=9, workers=2)
+    assert decided == [train(2, queued=False), train(3, queued=True), train(4, queued=True)], "half of what is left"
+    assert brain.tell(completed(1, at=0.001)) == [train(5, worker=1, queued=False), train(6, worker=1, queued=True)]
+    assert brain.tell(completed(2, at=0.002), completed(3, at=0.003)) == [], "7 and 8 are as many as there are workers"
+    assert brain.tell(completed(4, at=0.004)) == [train(7, worker=0, queued=False)]
 
 
 def test_one_of_the_first_trials_that_took_long_is_soon_made_up_for() -> None:
@@ -277,7 +277,7 @@ def test_queued_trials_of_a_lost_worker_go_to_another_as_new_attempts() -> None:
 
 
 def test_a_queued_trial_that_fails_at_once_makes_room_for_the_next() -> None:
-    brain, _ = brief("none", 0.001, trials=100)
+    brain, _ = brief("none", 0.001, trials=1000)
     assert brain.tell(failed(1, at=0.002)) == [train(66, queued=True)]
     assert brain.tell(diverged(2, at=0.002)) == [train(67, queued=True)]
     assert brain.status(3) == "running"
