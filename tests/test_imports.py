@@ -43,6 +43,7 @@ FLOORS = [
     {"orchestrator.journal"},
     {"orchestrator.tables"},
     {"orchestrator.leaderboard", "orchestrator.run_dir"},
+    {"orchestrator.leaderboard_file"},
     {"orchestrator.backends.base", "orchestrator.run_copy"},
     {"orchestrator.driver"},
     {"orchestrator.backends"},
