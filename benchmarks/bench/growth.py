@@ -92,7 +92,7 @@ def _simulate(trials: int, traced: bool) -> Grown:
         waiting: ClassVar[list[Any]] = []
 
         def append(self, records: Iterable[Any]) -> None:
-            self.waiting += records
+            self.waiting.extend(records)
             if len(self.waiting) >= GROUP:
                 super().append(self.waiting)
                 self.waiting.clear()
