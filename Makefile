@@ -1,5 +1,5 @@
 # All that is installed goes into .venv, on first use and again when pyproject.toml or constraints.txt change; for
-# overhead and search into build/peers, because pandas behaves differently where Ray Tune's pyarrow is installed.
+# bench and search into build/peers, because pandas behaves differently where Ray Tune's pyarrow is installed.
 #   ARGS=…     more arguments, as in: make launch ARGS="digits_mlp --trials 100"
 #   PYTHON=…   the Python to use (3.11 to 3.13), as in: make launch PYTHON=/opt/python3.12/bin/python3
 
@@ -10,7 +10,7 @@ PEER := build/peers
 PEER_READY := $(PEER)/.installed
 
 .DEFAULT_GOAL := help
-.PHONY: help launch test lint format overhead search scale chaos memory
+.PHONY: help launch test lint format bench search scale chaos memory
 
 help:  ## show this list
 	@echo 'Targets (make TARGET ARGS="…" passes more arguments on):'
@@ -39,8 +39,8 @@ format: $(READY)  ## mend what can be mended of style and format
 	@$(RUN) ruff check --fix
 	@$(RUN) ruff format
 
-overhead: $(PEER_READY)  ## measure trials that do nothing, beside Ray Tune; ARGS as of benchmarks/overhead.py
-	@$(PEER)/bin/python benchmarks/overhead.py $(ARGS)
+bench: $(PEER_READY)  ## measure speed beside the peers, three hours; ARGS as of benchmarks/bench/__main__.py
+	@$(PEER)/bin/python -m benchmarks.bench $(ARGS)
 
 search: $(PEER_READY)  ## replay samplers and stoppers, ours and the peers'; ARGS as of benchmarks/search/__main__.py
 	@$(PEER)/bin/python -m benchmarks.search $(ARGS)
@@ -76,6 +76,6 @@ $(READY): pyproject.toml constraints.txt
 	$(RUN) pip install --quiet --disable-pip-version-check -c constraints.txt -e '.[dev]' && touch $@
 
 $(PEER_READY): $(READY) pyproject.toml constraints.txt
-	@rm -f $@; echo "Installing into $(PEER), with Ray Tune and Optuna (some minutes, once)"
+	@rm -f $@; echo "Installing into $(PEER), with Ray Tune, Optuna and KerasTuner (some minutes, once)"
 	@$(RUN) venv --clear $(PEER)
 	@$(PEER)/bin/python -m pip install --quiet --disable-pip-version-check -c constraints.txt -e '.[bench]' && touch $@

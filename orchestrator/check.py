@@ -24,6 +24,7 @@ from orchestrator.study import Study
 if TYPE_CHECKING:
     from orchestrator.training.data import Arrays, Data
     from orchestrator.training.link import Failed
+    from orchestrator.training.pipelines import Pipelines
     from orchestrator.training.rehearsal import Model, Rehearsal
 
 MOST_SEARCHED = 2**30
@@ -101,7 +102,7 @@ def _rehearse(
     from orchestrator.training.link import Diverged, Failed
     from orchestrator.training.rehearsal import rehearse_fit, rehearse_loop
 
-    data = _load(study, complain)
+    data = _load(study, configuration, complain)
     seed = training_seed(settings.seed, 0)
     if study.build is not None:
         for line in _data_lines(data, warnings):
@@ -129,17 +130,23 @@ def _rehearse(
     warnings += _restart_warnings(found)
 
 
-def _load(study: Study, complain: Show) -> Any:
+def _load(study: Study, configuration: Configuration, complain: Show) -> Any:
     """The data, checked where `fit` is to read it."""
-    from orchestrator.training.data import check_data
+    from orchestrator.training.data import check_data, refuse_datasets
     from orchestrator.training.failures import failed
+    from orchestrator.training.own_data import make_data
 
     if study.data is None:
         return None
     try:
-        data = study.data()
+        data = make_data(study, configuration) if study.data_per_worker else study.data()
+    except UserError:
+        raise
     except (Exception, SystemExit) as error:
         _fail(failed(error), complain)
+    if study.data_per_worker:
+        return data
+    refuse_datasets(data)
     return data if study.train is not None else check_data(data)
 
 
@@ -166,9 +173,14 @@ def _study_lines(study: Study, path: str, settings: Settings, configuration: Con
     yield from (f"  {name:<{width}}  {value}" for name, value in configuration.items())
 
 
-def _data_lines(data: "Data", warnings: list[str]) -> Iterator[str]:
+def _data_lines(data: "Data | Pipelines", warnings: list[str]) -> Iterator[str]:
     from orchestrator.training.data import NAMES
+    from orchestrator.training.pipelines import Pipelines, described_parts
 
+    if isinstance(data, Pipelines):
+        for place, line in enumerate(described_parts(data)):
+            yield _row("" if place else "data", line)
+        return
     label = "data"
     for names, pair in zip(NAMES, (data.train, data.validation, data.test), strict=True):
         for name, arrays in zip(names, pair or (), strict=False):
@@ -186,17 +198,24 @@ def _each(name: str, arrays: "Arrays") -> list[tuple[str, NDArray[Any]]]:
     return [(name, arrays)]
 
 
-def _fit_lines(study: Study, configuration: Configuration, data: "Data", found: "Rehearsal") -> Iterator[str]:
+def _fit_lines(
+    study: Study, configuration: Configuration, data: "Data | Pipelines", found: "Rehearsal"
+) -> Iterator[str]:
+    from orchestrator.training.data import Data
+
     if found.model is not None:
         yield from _model_lines(found.model)
-    size = configuration.get("batch_size", study.batch_size)
-    first = data.train[0]
-    rows = len(next(iter(first.values())) if isinstance(first, dict) else first)
     if found.first_batch_seconds is None:
         return
-    steps = math.ceil(rows / size)
-    last = f", the last one of {rows % size}" if rows % size else ""
-    yield _row("batches", f"{steps:,} of {size} rows in an epoch{last}")
+    steps = found.batches
+    if isinstance(data, Data):
+        size = configuration.get("batch_size", study.batch_size)
+        first = data.train[0]
+        rows = len(next(iter(first.values())) if isinstance(first, dict) else first)
+        last = f", the last one of {rows % size}" if rows % size else ""
+        yield _row("batches", f"{steps:,} of {size} rows in an epoch{last}")
+    elif steps is not None:
+        yield _row("batches", f"{steps:,} in an epoch")
     times = [f"first batch {_time(found.first_batch_seconds)} with tracing"]
     if found.build_seconds is not None:
         times.insert(0, f"model built in {_time(found.build_seconds)}")
@@ -205,7 +224,7 @@ def _fit_lines(study: Study, configuration: Configuration, data: "Data", found: 
     if found.validation_seconds is not None:
         times.append(f"validation about {_time(found.validation_seconds)}")
     yield _row("times", ", ".join(times))
-    if found.batch_seconds is not None and found.validation_seconds is not None:
+    if steps is not None and found.batch_seconds is not None and found.validation_seconds is not None:
         yield _row("an epoch", f"about {_time(steps * found.batch_seconds + found.validation_seconds)}")
 
 

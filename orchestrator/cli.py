@@ -110,6 +110,7 @@ Examples:
 @click.option("--target", type=number, metavar="VALUE", help="Stop once the objective has reached this.")
 @tolerance_options
 @click.option("--storage", metavar="URL", help="Checkpoints and a copy of the run there: s3://bucket/runs.")
+@click.option("--loop", metavar="NAME", help="auto: an epoch in one graph where it can be; fit: batch by batch [auto]")
 @click.option("--deterministic/--not-deterministic", default=None, help="The same numbers every time, and slower [no]")
 @click.option("--quiet", is_flag=True, help="Show errors and where the leaderboard is, nothing else.")
 @click.option("--json", "as_json", is_flag=True, help="Show one JSON object a line.")

@@ -118,12 +118,13 @@ def _working(execution: Execution, about: About, storage: Storage | None) -> Ite
         cpus=settings.cpus_per_trial,
         gpus=settings.gpus_per_trial,
         checkpoint_every=settings.checkpoint_every,
+        loop=settings.loop,
         storage=None if storage is None else storage.where,
         deterministic=settings.deterministic,
         memory=settings.memory_per_trial,
         gather=min(about.workers / MOST_BATCHES, LONGEST_GATHERING),
     )
-    problem, data = begin_loading(setup.study)
+    problem, data = begin_loading(execution.study, setup.study)
     pool = Pool(run_dir.name, setup, data, about.workers)
     try:
         pool.start()

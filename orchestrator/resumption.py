@@ -18,7 +18,7 @@ from orchestrator.settings import Settings, resolve
 from orchestrator.study import Study
 from orchestrator.study_file import SourceFile, StudySource, load_shipped, read_study
 
-FIXED = ("sampler", "points", "repeats", "stopper", "seed", "run_dir", "deterministic", "storage")
+FIXED = ("sampler", "points", "repeats", "stopper", "seed", "run_dir", "loop", "deterministic", "storage")
 """What a run is: these settings hold from its first record to its last."""
 GROWING = ("trials", "epochs", "max_time", "max_epochs_total", "gpu_hours", "max_failures")
 """What can be given as so much more."""

@@ -46,6 +46,7 @@ class Settings:
     trial_timeout: float | None = None
     stall_timeout: float | Literal["auto"] | None = "auto"
     deterministic: bool = False
+    loop: Literal["auto", "fit"] = "auto"
     checkpoint_every: float = 60.0
     keep: int = 3
     checkpoint_bytes: int | None = None
@@ -203,6 +204,12 @@ def _size(value: Any) -> int:
     return int(size)
 
 
+def _loop(value: Any) -> str:
+    if value not in ("auto", "fit"):
+        raise ValueError("use auto, or fit for Keras's own loop, batch by batch")
+    return str(value)
+
+
 def _path(value: Any) -> str:
     return _text(os.fspath(value) if isinstance(value, os.PathLike) else value)
 
@@ -245,6 +252,7 @@ CHECKS: dict[str, Check] = {
     "trial_timeout": _or_none(_duration),
     "stall_timeout": _stall_timeout,
     "deterministic": _flag,
+    "loop": _loop,
     "checkpoint_every": _duration,
     "keep": _whole(1),
     "checkpoint_bytes": _or_none(_size),

@@ -11,8 +11,9 @@ from search_spaces import Space, SpaceError
 from search_spaces.values import plain, quoted
 
 FitArguments = Mapping[str, Any]
-OWN_FIT_ARGUMENTS = ("x", "y", "batch_size", "epochs", "initial_epoch", "steps_per_epoch", "validation_data", "verbose")
+OWN_FIT_ARGUMENTS = ("x", "y", "batch_size", "epochs", "initial_epoch", "validation_data", "verbose")
 CALLS = {"build": ("configuration",), "train": ("configuration", "ctx"), "data": (), "fit": ("configuration",)}
+CONFIGURATION = "configuration"
 
 
 class Study:
@@ -23,7 +24,9 @@ class Study:
         build: `build(configuration)` returns a compiled Keras model, trained by `fit`.
         train: `train(configuration, ctx)` trains in a loop of its own, instead of `build`; see docs/train.md.
         data: `data()` returns `((x_train, y_train), (x_val, y_val))`, optionally with `(x_test, y_test)`; each a
-            NumPy array or a dict of arrays, equally long. Called once a run. Needed beside `build`.
+            NumPy array or a dict of arrays, equally long. Called once a run. Needed beside `build`. See docs/data.md.
+        data_per_worker: `data` runs in each worker instead, and may return batched `tf.data.Dataset`s,
+            `(train_dataset, validation_dataset)`. `data()` is called once a worker, `data(configuration)` each trial.
         objective: The metric that ranks, as `fit` or `train` reports it.
         direction: "max" or "min".
         batch_size: Used where the configuration has no `batch_size`.
@@ -45,7 +48,8 @@ class Study:
         direction: Direction,
         build: Callable[[Configuration], Any] | None = None,
         train: Callable[[Configuration, Any], None] | None = None,
-        data: Callable[[], Any] | None = None,
+        data: Callable[..., Any] | None = None,
+        data_per_worker: bool = False,
         batch_size: int = 32,
         fit: FitArguments | Callable[[Configuration], FitArguments] | None = None,
         start: Sequence[Configuration] = (),
@@ -56,6 +60,7 @@ class Study:
         self.build = build
         self.train = train
         self.data = data
+        self.data_per_worker = data_per_worker
         self.objective = Objective(objective, direction)
         self.batch_size = batch_size
         self.fit = fit
@@ -66,6 +71,20 @@ class Study:
         self.settings = settings
         if problems := list(self._problems()) or list(self._call_problems()):
             raise UserError("\n".join(f"Study: {problem}" for problem in problems))
+
+    @property
+    def data_takes_configuration(self) -> bool:
+        """`data` is called for each trial: it has a parameter of that name, or one that has to be given."""
+        if self.data is None or not self.data_per_worker:
+            return False
+        try:
+            signature = inspect.signature(self.data)
+            signature.bind()
+        except TypeError:
+            return True
+        except ValueError:
+            return False  # Python cannot tell what it takes.
+        return CONFIGURATION in signature.parameters
 
     def fit_arguments(self, configuration: Configuration) -> dict[str, Any]:
         """What `fit` gets beside data, batch size and epochs. UserError when it names one of those."""
@@ -84,6 +103,10 @@ class Study:
             yield "give either build=… or train=…"
         if self.build is not None and self.data is None:
             yield "build=… needs data=…, a function that returns ((x_train, y_train), (x_val, y_val))"
+        if not isinstance(self.data_per_worker, bool):
+            yield f"data_per_worker is {quoted(self.data_per_worker)}: use True or False"
+        elif self.data_per_worker and self.data is None:
+            yield "data_per_worker=True needs data=…, a function that is called in each worker"
         for name in ("build", "train", "data"):
             value = getattr(self, name)
             if value is not None and not callable(value):
@@ -107,13 +130,16 @@ class Study:
             function = getattr(self, name)
             if not callable(function):
                 continue
+            if name == "data" and self.data_takes_configuration:
+                arguments = (CONFIGURATION,)
             call = f"{name}({', '.join(arguments)})"
             if inspect.iscoroutinefunction(function) or inspect.isgeneratorfunction(function):
                 yield f"{name} is async, or has a yield: use a plain function, which does its work when it is called"
             try:
                 inspect.signature(function).bind(*arguments)
             except TypeError as error:
-                yield f"{name} cannot be called as {call}: {error}"
+                hint = "; with data_per_worker=True it may take the configuration" * (call == "data()")
+                yield f"{name} cannot be called as {call}: {error}{hint}"
             except ValueError:
                 pass  # Python cannot tell what it takes.
 

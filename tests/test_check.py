@@ -138,6 +138,70 @@ def test_several_inputs_a_model_without_a_graph_and_batches_in_one_call(check) -
     assert "model Both of 1 layer: 1 Dense" in told.out and "output (batch, 3) float32" in told.out
 
 
+PIPELINES = FIT.replace("import numpy as np", "import numpy as np\nimport tensorflow as tf")
+PIPELINES = PIPELINES.replace("def data():", "def data(configuration):").replace(
+    "data=data", "data=data, data_per_worker=True"
+)
+PIPELINES = PIPELINES.replace(
+    "    return (x, y), (x[:40], y[:40])",
+    "    rows = tf.data.Dataset.from_tensor_slices((x, y))\n    return rows.batch(16), rows.take(40).batch(8)",
+)
+
+
+def test_pipelines(check) -> None:
+    told = check(PIPELINES)
+    assert (told.code, told.lines) == (0, [])
+    for part in (
+        "data train_dataset: 7 batches of (None, 4) float32, (None,) int64",
+        "validation_dataset: 5 batches of ",
+        "output (batch, 3) float32",
+        "batches 7 in an epoch",
+        "validation about ",
+        "an epoch about ",
+        "result in order",
+    ):
+        assert part in told.out
+    unknown = check(PIPELINES.replace("rows.batch(16)", "rows.filter(lambda x, y: True).batch(16)"))
+    assert (unknown.code, unknown.lines) == (0, [])
+    assert "train_dataset: batches of (None, 4)" in unknown.out and "an epoch about" not in unknown.out
+    endless = PIPELINES.replace("rows.batch(16)", "rows.batch(16).repeat()")
+    told = check(endless.replace("batch_size=16", "fit={'steps_per_epoch': 25}"))
+    assert (told.code, told.lines) == (0, [])
+    assert "train_dataset: batches without end of" in told.out and "batches 25 in an epoch" in told.out
+
+
+@pytest.mark.parametrize(
+    ("change", "fit", "line"),
+    [
+        (
+            ".repeat()",
+            "",
+            "the training dataset has no end: give steps_per_epoch in Study(fit=…), or leave out repeat()",
+        ),
+        ("", "'steps_per_epoch': 0", "Study(fit=…) sets steps_per_epoch=0: use a whole number of at least 1"),
+        ("", "'validation_steps': 2.5", "Study(fit=…) sets validation_steps=2.5: use a whole number of at least 1"),
+        ("", "'sample_weight': np.ones(100)", "Study(fit=…) sets sample_weight: let the dataset give (x, y, sample_w"),
+        ("", "'validation_batch_size': 3", "Study(fit=…) sets validation_batch_size: let the validation dataset make"),
+    ],
+)
+def test_what_cannot_work_with_pipelines(check, change: str, fit: str, line: str) -> None:
+    told = check(
+        PIPELINES.replace("rows.batch(16)", f"rows.batch(16){change}").replace("batch_size=16", f"fit={{{fit}}}")
+    )
+    assert told.code == 1
+    (found,) = told.lines
+    assert found.startswith(f"error: {line}") and found.endswith("(mine.py:7 in data)")
+
+
+def test_a_batch_size_that_is_tuned_but_never_used(check) -> None:
+    tuned = PIPELINES.replace("def data(configuration)", "def data()").replace(
+        "rate=F", "batch_size=Choice([7]), rate=F"
+    )
+    assert check(tuned).lines == [
+        "error: batch_size is tuned, but data() makes the batches: let data(configuration) use it (mine.py:7 in data)"
+    ]
+
+
 def test_a_batch_size_that_is_tuned(check) -> None:
     told = check(FIT.replace("rate=Float", "batch_size=Choice([7]), rate=Float"))
     assert "batches 15 of 7 rows in an epoch, the last one of 2" in told.out

@@ -58,7 +58,7 @@ FLOORS = [
 # Beside the tower: a module may import its own package and what is named here.
 BESIDE = {
     "orchestrator": set(),  # __init__.py itself, which re-exports lazily
-    "orchestrator.studies": {"orchestrator", "orchestrator.study", "search_spaces"},
+    "orchestrator.studies": {"orchestrator", "orchestrator.errors", "orchestrator.study", "search_spaces"},
     "orchestrator.training": {
         "orchestrator.assignment",
         "orchestrator.errors",

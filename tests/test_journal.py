@@ -25,8 +25,10 @@ from orchestrator.scheduler.events import (
     NodeDraining,
     RunResumed,
     SamplerExhausted,
+    TrialBuilt,
     TrialReported,
     WorkerLost,
+    WorkerSpent,
     WorkerWornOut,
 )
 from orchestrator.scheduler.instructions import (
@@ -67,6 +69,7 @@ from tests.scheduler.support import (
     time_reached,
 )
 
+SINCE_FORMAT_4 = {TrialBuilt, WorkerSpent}
 SINCE_FORMAT_3 = {RunResumed, WorkerWornOut, NodeDraining, CheckpointDelayed, CheckpointDamaged, Suspend, Dismiss}
 ASSETS = Path(__file__).parent / "assets"
 HEADER = Header(
@@ -109,6 +112,8 @@ RECORDS = [
     released(0, attempt=3),
     WorkerLost(at=1.0, worker=3, reason="it is gone", cause="preempted"),
     WorkerWornOut(at=1.0, worker=3, reason="its memory grew"),
+    WorkerSpent(at=1.0, worker=3, seconds={"train": 0.25, "wait": 1e-6}),
+    TrialBuilt(at=1.0, trial=0, attempt=1, structure="784-128-10", reused=True),
     NodeDraining(at=1.0, node="a", reason="it is about to be taken away"),
     CheckpointDelayed(at=1.0, trial=0, attempt=1, reason="no space left"),
     CheckpointDamaged(at=1.0, trial=0, attempt=1, name="trial-0-attempt-1-epoch-1", reason="it is missing"),
@@ -308,7 +313,7 @@ def test_a_journal_of_format_1_loads() -> None:
     assert (header.format, header.study, header.seed) == (1, "digits", 7)
     assert header.hyperparameters == ["learning_rate", "units", "optimizer", "momentum"]
     read = list(records)
-    new = {ConfigurationProposed, SamplerExhausted, Propose, Adapt, *SINCE_FORMAT_3}
+    new = {ConfigurationProposed, SamplerExhausted, Propose, Adapt, *SINCE_FORMAT_3, *SINCE_FORMAT_4}
     assert {type(record) for record in read} == set(typing.get_args(AnyEvent | AnyInstruction)) - new
     objective = Objective(header.objective, "min")
     state = State(objective)

@@ -20,7 +20,7 @@ from orchestrator.scheduler.validation import validate
 from tests import disks
 from tests.scheduler.support import Brain, completed, joined, reported, saved, started
 from tests.test_driver import Scripted
-from tests.test_journal import HEADER, SINCE_FORMAT_3
+from tests.test_journal import HEADER, SINCE_FORMAT_3, SINCE_FORMAT_4
 
 FIRST: list[Record] = [started(), joined(0)]
 SECOND: list[Record] = [reported(0, 1, 0.5), saved(0, 1)]
@@ -172,4 +172,37 @@ def test_a_journal_of_format_3_loads() -> None:
         ("completed", 2, 9, 0.8, 12),
     ]
     assert (len(state.resumptions), state.epochs_trained, state.best and state.best.number) == (3, 23, 7)
+    assert state.finished is not None and state.finished.reason == "all 8 trials ended"
+
+
+def test_a_journal_of_format_4_loads() -> None:
+    """Two drivers; workers that say what they have built and what their time went into, until they are lost."""
+    header, records = read_journal(Path(__file__).parent / "assets" / "journal-format-4")
+    read = list(records)
+    assert header.format == 4 and {type(record) for record in read} >= SINCE_FORMAT_4
+    state = State(Objective(header.objective, "max"))
+    for record in read:
+        state.apply(record)
+    validate(state)
+    assert [(t.status, t.attempt, t.epoch, t.score, t.worker, t.structure) for t in state.trials] == [
+        ("completed", 4, 4, 0.9, 7, "structure 0"),
+        ("stopped", 4, 1, 0.3, 5, "structure 1"),
+        ("diverged", 2, 4, None, 9, "structure 2"),
+        ("failed", 2, 1, None, 4, "structure 0"),
+        ("stopped", 1, 1, 0.5, 3, "structure 1"),
+        ("stopped", 1, 1, 0.6, 3, "structure 2"),
+        ("stopped", 1, 1, 0.4, 6, "structure 0"),
+        ("stopped", 1, 1, 0.4, 3, "structure 1"),
+    ]
+    assert {number: list(worker.structures) for number, worker in state.workers.items()} == {
+        7: ["structure 0"],
+        9: ["structure 2"],
+        10: [],
+    }
+    sheet = state.timesheet
+    assert (sheet.starts, sheet.starting, sheet.spent) == (
+        11,
+        {"start": 11.0, "data": 5.5},
+        {"train": 4.5, "wait": 2.25},
+    )
     assert state.finished is not None and state.finished.reason == "all 8 trials ended"

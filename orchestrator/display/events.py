@@ -9,6 +9,7 @@ from orchestrator.display.base import Display
 from orchestrator.display.summary import Epochs, best_model
 from orchestrator.leaderboard import cells, leaderboard
 from orchestrator.scheduler.instructions import Adapt, Record
+from orchestrator.scheduler.spending import spending
 from orchestrator.scheduler.trial import Status, Trial
 from orchestrator.tables import plain
 
@@ -95,9 +96,18 @@ class EventsDisplay(Display):
             "trials": {str(status): state.count(status) for status in Status},
             "epochs_trained": state.epochs_trained,
             "busy_share": self.progress.busy_share,
+            "worker_seconds": self._worker_seconds(),
             "seconds_left": self.progress.seconds_left,
             "best": None if state.best is None else self._trial(state.best),
         }
+
+    def _worker_seconds(self) -> dict[str, Any] | None:
+        """Of all workers; "start" until they were ready, "over" when nothing was left to do."""
+        spent = spending(self.state)
+        if spent is None:
+            return None
+        start = sum(spent.starting.values())
+        return {"start": start, **spent.at_trials, "wait": spent.waiting, "over": spent.over}
 
     def _emit(self, event: str, **content: Any) -> None:
         self._write([json.dumps(plain({"event": event, **content}), allow_nan=False)])

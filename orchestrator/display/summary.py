@@ -10,6 +10,7 @@ from orchestrator.display.about import About
 from orchestrator.display.news import failure
 from orchestrator.display.words import counted, duration, program, resume_command, shown_path
 from orchestrator.leaderboard import format_table, leaderboard
+from orchestrator.scheduler.spending import Spending, spending
 from orchestrator.scheduler.state import State
 from orchestrator.scheduler.trial import Status
 from orchestrator.settings import Settings
@@ -18,6 +19,8 @@ TOP = 10
 VERDICTS = {"done": "Done", "failed": "Failed", "interrupted": "Interrupted"}
 NOT_REPEATED = ("run_dir", "storage")
 """Settings that the command for another run leaves out."""
+LEAST_SHOWN = 0.005
+"""Of the workers' time."""
 
 
 def last_lines(about: About, state: State, busy_share: float | None, width: int | None) -> Iterator[str]:
@@ -32,7 +35,7 @@ def last_lines(about: About, state: State, busy_share: float | None, width: int 
         "search": "; ".join(about.space.at_bounds([state.trials[n].configuration for _, n in state.ranking[:2]])),
         "stopping": stopping_line(state),
         "epochs": epochs_line(state, about.settings),
-        "workers": None if busy_share is None else f"busy {busy_share:.0%} of the time",
+        "workers": workers_line(spending(state), busy_share),
         "failures": failures_line(state),
         "late words": late_words_line(state),
         "run": shown_path(about.run_dir),
@@ -96,6 +99,21 @@ def epochs_line(state: State, settings: Settings) -> str:
 def stopping_line(state: State) -> str | None:
     """What the stopper has settled on."""
     return next((adapt.reason for adapt in reversed(state.adaptations) if adapt.part == "stopper"), None)
+
+
+def workers_line(spent: Spending | None, busy_share: float | None) -> str | None:
+    """What their time went into; where they do not tell, only how long they had something to do."""
+    if spent is None or spent.total <= 0:
+        return None if busy_share is None else f"busy {busy_share:.0%} of the time"
+    shares = {activity: seconds / spent.total for activity, seconds in spent.at_trials.items()}
+    shown = sorted(((share, activity) for activity, share in shares.items() if share >= LEAST_SHOWN), reverse=True)
+    parts = ", ".join(f"{activity} {share:.0%}" for share, activity in shown)
+    text = f"busy {spent.busy_share:.0%} of the time" + f" ({parts})" * bool(parts)
+    for share, words in ((spent.waiting / spent.total, "waiting"), (spent.over / spent.total, "nothing left to do")):
+        if share >= LEAST_SHOWN:
+            text += f", {words} {share:.0%}"
+    each = " each" if spent.starts > 1 else ""
+    return f"{text}; {duration(sum(spent.starting.values()) / spent.starts)}{each} to start"
 
 
 def failures_line(state: State) -> str | None:

@@ -62,6 +62,16 @@ class WorkerWornOut(Event, frozen=True):
     reason: str
 
 
+class WorkerSpent(Event, frozen=True):
+    """What a worker's time went into since it last said so, in seconds by activity (`training.link.Activity`).
+
+    The first time is up to when it was ready, and the only one with "start".
+    """
+
+    worker: int
+    seconds: dict[str, float]
+
+
 class NodeDraining(Event, frozen=True):
     """Notice that a node is about to be taken away."""
 
@@ -91,6 +101,13 @@ class SamplerExhausted(Event, frozen=True):
 
     number: int
     reason: str
+
+
+class TrialBuilt(TrialEvent, frozen=True):
+    """The model is there. Those of one structure can share a compiled graph; `reused`: this one does already."""
+
+    structure: str
+    reused: bool
 
 
 class TrialReported(TrialEvent, frozen=True):
@@ -158,11 +175,13 @@ AnyEvent = (
     | WorkerJoined
     | WorkerLost
     | WorkerWornOut
+    | WorkerSpent
     | NodeDraining
     | TimeReached
     | StopRequested
     | ConfigurationProposed
     | SamplerExhausted
+    | TrialBuilt
     | TrialReported
     | CheckpointSaved
     | CheckpointDelayed

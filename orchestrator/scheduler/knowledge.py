@@ -10,9 +10,10 @@ from sortedcontainers import SortedSet
 from orchestrator.assignment import Checkpoint, Configuration
 from orchestrator.objective import Objective
 from orchestrator.ranking import Ranking
-from orchestrator.scheduler.events import RunResumed, WorkerLost
+from orchestrator.scheduler.events import RunResumed, TrialEvent, WorkerLost
 from orchestrator.scheduler.instructions import Adapt, EndRun, Finish
-from orchestrator.scheduler.trial import Status, Trial
+from orchestrator.scheduler.timesheet import Timesheet
+from orchestrator.scheduler.trial import TRANSITIONS, Status, Trial
 from orchestrator.scheduler.worker import Worker
 
 RECENT = 64
@@ -51,8 +52,7 @@ class Knowledge:
         self.ending: EndRun | None = None
         self.finished: Finish | None = None
         self.epochs_trained = 0
-        self.longest_epoch = 0.0
-        """In seconds."""
+        self.longest_epoch = 0.0  # In seconds.
         self.words_ignored = 0
         self.bad_study: str | None = None
         self.traced: int | None = None
@@ -63,6 +63,7 @@ class Knowledge:
         self.worker_seconds = 0.0
         """How long workers were there, in sum, until the last one came or went, which was at `staffed_since`."""
         self.staffed_since = 0.0
+        self.timesheet = Timesheet()
         self.losses_in_a_row = 0
         self.last_loss = ""
         self.turnarounds = 0
@@ -231,6 +232,19 @@ class Knowledge:
                 self._move(first, Status.RUNNING)
         elif worker.leaving is None:
             self.idle.add(worker.number)
+
+    def _release(self, record: TrialEvent, status: Status, reason: str) -> None:
+        """The worker is through with a trial; one that was stopped meanwhile stays so."""
+        trial = self.trials[record.trial]
+        worker = self.workers.get(trial.holder) if trial.holder is not None else None
+        if worker is not None and status is Status.COMPLETED and trial.status is Status.RUNNING:
+            self._turn_around(worker)
+        self._let_go(trial)
+        if TRANSITIONS[trial.status, type(record)] is status:
+            self._end(trial, status, reason)
+        elif status is not Status.COMPLETED:
+            self._withdraw_unsaved(trial)
+        self._settle(trial)
 
     def _lose(self, trial: Trial, record: WorkerLost) -> None:
         was_running = trial.status is Status.RUNNING

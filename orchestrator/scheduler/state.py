@@ -20,6 +20,7 @@ from orchestrator.scheduler.events import (
     SamplerExhausted,
     StopRequested,
     TimeReached,
+    TrialBuilt,
     TrialCompleted,
     TrialDiverged,
     TrialEvent,
@@ -28,6 +29,7 @@ from orchestrator.scheduler.events import (
     TrialReported,
     WorkerJoined,
     WorkerLost,
+    WorkerSpent,
     WorkerWornOut,
 )
 from orchestrator.scheduler.instructions import (
@@ -152,7 +154,7 @@ class State(Knowledge):
     @_take.register
     def _(self, record: WorkerJoined) -> None:
         self._count_worker_seconds()
-        worker = self.workers[record.worker] = Worker(record.worker, record.node)
+        worker = self.workers[record.worker] = Worker(record.worker, record.node, record.at)
         self.most_workers = max(self.most_workers, len(self.workers))
         if record.node in self.draining:
             self._leave(worker, self.draining[record.node])
@@ -177,6 +179,12 @@ class State(Knowledge):
             self._leave(worker, record.reason)
 
     @_take.register
+    def _(self, record: WorkerSpent) -> None:
+        self.timesheet.take(record)
+        if (worker := self.workers.get(record.worker)) is not None:
+            worker.told_at = record.at
+
+    @_take.register
     def _(self, record: NodeDraining) -> None:
         self.draining[record.node] = record.reason
         for worker in self.workers.values():
@@ -194,6 +202,13 @@ class State(Knowledge):
                 self._hear(self.trials[number])  # Its silence is no stall: it was lost with its worker.
 
     # What trials say.
+
+    @_take.register
+    def _(self, record: TrialBuilt) -> None:
+        trial = self.trials[record.trial]
+        trial.structure = record.structure
+        if trial.holder is not None and trial.holder in self.workers:
+            self.workers[trial.holder].note_structure(record.structure)
 
     @_take.register
     def _(self, record: TrialReported) -> None:
@@ -312,6 +327,8 @@ class State(Knowledge):
         self.parting.pop(trial.number, None)
         worker = self.workers[record.worker]
         worker.is_fresh = False
+        if trial.number not in worker.holds:
+            self.timesheet.given_at = self.now
         worker.holds.add(trial.number)
         if trial.number not in worker.queue:
             worker.since = worker.since if worker.queue else self.now
@@ -373,19 +390,6 @@ class State(Knowledge):
             self._keep(trial, None)
         else:
             trial.previous = None  # In a journal of format 1 or 2, in which none stayed.
-
-    def _release(self, record: TrialEvent, status: Status, reason: str) -> None:
-        """The worker is through with a trial; one that was stopped meanwhile stays so."""
-        trial = self.trials[record.trial]
-        worker = self.workers.get(trial.holder) if trial.holder is not None else None
-        if worker is not None and status is Status.COMPLETED and trial.status is Status.RUNNING:
-            self._turn_around(worker)
-        self._let_go(trial)
-        if TRANSITIONS[trial.status, type(record)] is status:
-            self._end(trial, status, reason)
-        elif status is not Status.COMPLETED:
-            self._withdraw_unsaved(trial)
-        self._settle(trial)
 
 
 TAKERS = {

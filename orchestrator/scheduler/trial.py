@@ -22,6 +22,7 @@ from orchestrator.scheduler.events import (
     CheckpointDamaged,
     CheckpointDelayed,
     CheckpointSaved,
+    TrialBuilt,
     TrialCompleted,
     TrialDiverged,
     TrialFailed,
@@ -92,6 +93,7 @@ TRANSITIONS: dict[tuple[Status, type], Status] = {
     (Status.STOPPED, TrialDiverged): Status.STOPPED,
     (Status.STOPPED, TrialFailed): Status.STOPPED,
     (Status.STOPPED, WorkerLost): Status.STOPPED,
+    **{(status, TrialBuilt): status for status in (Status.WAITING, Status.RUNNING, Status.STOPPED)},
     **{(status, CheckpointDelayed): status for status in (*LIVE, Status.STOPPED)},
     **{(status, CheckpointDamaged): status for status in Status},
     (Status.RUNNING, CheckpointDamaged): Status.WAITING,
@@ -132,6 +134,7 @@ class Trial:
         "safe_score",
         "stalls",
         "status",
+        "structure",
         "suspended",
         "weights_lost",
         "worker",
@@ -157,6 +160,8 @@ class Trial:
         """The worker that trains it, or did last."""
         self.holder: int | None = None
         """The worker in whose memory it is."""
+        self.structure: str | None = None
+        """Models of one structure can share a compiled graph; None until it is built."""
         self.losses = 0
         """How often its worker died in training since its last checkpoint."""
         self.failures = 0

@@ -3,13 +3,15 @@
 from collections import deque
 from math import inf
 
+MOST_STRUCTURES = 32
+
 
 class Worker:
     """`queue` holds its trials in order, the first of which it is training; `holds` also those it still lets go of."""
 
-    __slots__ = ("holds", "is_fresh", "kill_at", "leaving", "node", "number", "queue", "since")
+    __slots__ = ("holds", "is_fresh", "kill_at", "leaving", "node", "number", "queue", "since", "structures", "told_at")
 
-    def __init__(self, number: int, node: str) -> None:
+    def __init__(self, number: int, node: str, joined_at: float = 0.0) -> None:
         self.number = number
         self.node = node
         self.queue: deque[int] = deque()
@@ -21,5 +23,14 @@ class Worker:
         """It has trained nothing yet."""
         self.leaving: str | None = None
         """Why it gets no further trial, and is to be dismissed once it holds none."""
+        self.structures: deque[str] = deque(maxlen=MOST_STRUCTURES)
+        """Of models that it has built, the last one first."""
+        self.told_at = joined_at
+        """When it last said what its time goes into."""
         self.kill_at = inf
         """When it is to be dismissed although it still holds one."""
+
+    def note_structure(self, structure: str) -> None:
+        if structure in self.structures:
+            self.structures.remove(structure)
+        self.structures.appendleft(structure)

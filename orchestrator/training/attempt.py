@@ -4,6 +4,7 @@ After each epoch: end as diverged if the score is no finite number; else report;
 by itself, save what may be among the best and complete; at `to_epoch` ask what follows; between, save now and then.
 
 An urgent pause within an epoch leaves at once if every reported epoch is saved or can be, else it finishes the epoch.
+Epochs that are trained in parts are saved and left within, at a step.
 """
 
 import math
@@ -102,8 +103,13 @@ class Attempt:
             self.pause(keeper)
         elif self.epoch >= self.assignment.to_epoch:
             self._ask(keeper)
+        self.save_if_due(keeper)
+
+    def save_if_due(self, keeper: Keeper) -> None:
+        """Where training is going on."""
         if self.ending is None and time.monotonic() - self._saved_at >= self._checkpoint_every:
-            self._save(keeper)
+            keeper.save_to_go_on()
+            self._saved_at = time.monotonic()
 
     def stop(self, keeper: Keeper) -> None:
         """For good: saved only where that may be the best model of the run."""
@@ -131,11 +137,7 @@ class Attempt:
     def _save_if_best(self, keeper: Keeper) -> None:
         safe = self.assignment.keep_above
         if keeper.best_score is not None and (safe is None or keeper.best_score >= safe):
-            self._save(keeper)
-
-    def _save(self, keeper: Keeper) -> None:
-        keeper.save()
-        self._saved_at = time.monotonic()
+            keeper.save()
 
 
 def number(value: Any) -> float | None:

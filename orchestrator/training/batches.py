@@ -6,6 +6,7 @@ functions costs some 50 ms, which `fit` would otherwise pay in every epoch.
 """
 
 import math
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 from weakref import WeakKeyDictionary
@@ -33,6 +34,25 @@ class TrainingStream:
     """Batches in an epoch, the last one partial if need be."""
 
 
+@dataclass(frozen=True, slots=True)
+class Feed:
+    """What `fit` reads, and what belongs to that."""
+
+    training: tf.data.Dataset
+    validation: tf.data.Dataset
+    steps: int | None
+    """Batches in an epoch, out of a training dataset without end; None where its end is the epoch's."""
+    inputs: Any
+    """Arrays without rows, of the shape and type of a batch's inputs."""
+    callbacks: Sequence[keras.callbacks.Callback] = ()
+
+    @property
+    def batches(self) -> int | None:
+        """In an epoch, as far as it is known."""
+        count = int(self.training.cardinality()) if self.steps is None else self.steps
+        return None if count < 0 else count
+
+
 def tensors(data: Data) -> tuple[Tensors, Tensors]:
     """Training and validation pairs in TensorFlow's memory, once per worker."""
     if data not in _tensors:
@@ -55,6 +75,16 @@ def rows(pair: Tensors) -> int:
     return int(keras.tree.flatten(pair)[0].shape[0])
 
 
+def epoch_order(count: int, seed: int, epoch: int | tf.Tensor, shuffle: bool) -> tf.Tensor:
+    """The rows of an epoch, counted from 1, as they are read."""
+    with tf.device("CPU:0"):
+        order = tf.range(count, dtype=tf.int64)
+        if not shuffle:
+            return order
+        key = tf.stack([tf.constant(short_seed(seed), tf.int64), tf.cast(epoch, tf.int64)])
+        return tf.random.experimental.stateless_shuffle(order, seed=key, alg="philox")
+
+
 def training_stream(pair: Tensors, batch_size: int, seed: int, after_epoch: int, shuffle: bool) -> TrainingStream:
     """All epochs from `after_epoch` on, one after the other, without end."""
     count = rows(pair)
@@ -62,10 +92,7 @@ def training_stream(pair: Tensors, batch_size: int, seed: int, after_epoch: int,
     static_size = batch_size if count % batch_size == 0 else None
 
     def batches_of(epoch: tf.Tensor) -> tf.data.Dataset:
-        order = tf.range(count, dtype=tf.int64)
-        if shuffle:
-            key = tf.stack([tf.constant(short_seed(seed), tf.int64), epoch])
-            order = tf.random.experimental.stateless_shuffle(order, seed=key, alg="philox")
+        order = epoch_order(count, seed, epoch, shuffle)
 
         def batch(step: tf.Tensor) -> Tensors:
             indices = order[step * batch_size : (step + 1) * batch_size]

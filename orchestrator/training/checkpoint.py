@@ -4,23 +4,31 @@ import hashlib
 
 from orchestrator.assignment import Assignment, Checkpoint, Configuration
 from orchestrator.study import Study
-from orchestrator.training.packing import unpack
+from orchestrator.training.packing import Tree, pack, unpack
 from orchestrator.training.session import begin_trial
 
 
-def describe(
-    assignment: Assignment, epoch: int, best_epoch: int, content: bytes, best_alone: bool = False
-) -> Checkpoint:
-    """No two files of a trial share a name: one that is committed is never written over."""
-    name = f"trial-{assignment.trial}-attempt-{assignment.attempt}-epoch-{epoch}"
-    return Checkpoint(
-        name=f"{name}-best.npz" if best_alone else f"{name}.npz",
+def packed(assignment: Assignment, state: Tree, *, best_alone: bool = False, step: int = 0) -> tuple[Checkpoint, bytes]:
+    """A checkpoint and its file. No two of a trial share a name: one that is committed is never written over.
+
+    Args:
+        assignment: Of the attempt that saves it.
+        state: A tree with at least `epoch`, the last one reported, and `best_epoch`.
+        best_alone: It holds the best epoch's weights and no more.
+        step: Batches trained since the last epoch, which it holds as well.
+    """
+    content = pack(state)
+    name = f"trial-{assignment.trial}-attempt-{assignment.attempt}-epoch-{state['epoch']}"
+    within = "-best" if best_alone else f"-step-{step}" if step else ""
+    checkpoint = Checkpoint(
+        name=f"{name}{within}.npz",
         trial=assignment.trial,
-        epoch=epoch,
-        best_epoch=best_epoch,
+        epoch=state["epoch"],
+        best_epoch=state["best_epoch"],
         bytes=len(content),
         sha256=hashlib.sha256(content).hexdigest(),
     )
+    return checkpoint, content
 
 
 def export_best(study: Study, configuration: Configuration, seed: int, content: bytes) -> bytes | None:

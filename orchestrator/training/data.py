@@ -1,4 +1,7 @@
-"""What a study's `data()` returns, checked once so that a mistake is told in words instead of by TensorFlow."""
+"""What a study's `data()` returns, checked once so that a mistake is told in words instead of by TensorFlow.
+
+TensorFlow is not imported here: arrays are also made and checked where it is not needed.
+"""
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
@@ -15,6 +18,9 @@ Pair = tuple[Arrays, Arrays]
 NAMES = (("x_train", "y_train"), ("x_val", "y_val"), ("x_test", "y_test"))
 SHAPE = "data() must return ((x_train, y_train), (x_val, y_val)), optionally with (x_test, y_test)"
 UNUSABLE_KINDS = "OMmV"
+MOST_PARTS = 16
+"""Of a tuple or list; longer ones hold rows."""
+TENSORFLOWS_DATASETS = "tensorflow.python.data."
 
 
 @dataclass(frozen=True, slots=True, weakref_slot=True, eq=False)
@@ -29,10 +35,10 @@ class Data:
 def check_data(value: object) -> Data:
     """The arrays of a study that has `build`. UserError with a line for each way in which they are wrong."""
     if not isinstance(value, (tuple, list)) or len(value) not in (2, 3):
-        raise UserError(f"{SHAPE}; it returned {_described(value)}")
+        raise UserError(f"{SHAPE}; it returned {described(value)}")
     for part in value:
         if not isinstance(part, (tuple, list)) or len(part) != 2:
-            raise UserError(f"{SHAPE}; one of the pairs is {_described(part)}")
+            raise UserError(f"{SHAPE}; one of the pairs is {described(part)}")
     problems: list[str] = []
     pairs: list[Pair] = []
     for names, (x, y) in zip(NAMES, value, strict=False):
@@ -45,6 +51,24 @@ def check_data(value: object) -> Data:
     if problems:
         raise UserError("\n".join(f"data(): {problem}" for problem in problems))
     return Data(*pairs)
+
+
+def refuse_datasets(value: object) -> None:
+    """UserError where there is a `tf.data.Dataset` in what is to be sent to the workers."""
+    if holds_dataset(value):
+        raise UserError(
+            "data() returned a tf.data.Dataset, which cannot be sent to the workers: set data_per_worker=True in the "
+            "study, so that each worker makes its own"
+        )
+
+
+def holds_dataset(value: object) -> bool:
+    """In tuples, lists and dicts too."""
+    if isinstance(value, Mapping):
+        value = list(value.values())
+    if isinstance(value, (tuple, list)):
+        return len(value) <= MOST_PARTS and any(map(holds_dataset, value))
+    return any(kind.__module__.startswith(TENSORFLOWS_DATASETS) for kind in type(value).__mro__)
 
 
 def _arrays(name: str, value: object, problems: list[str]) -> Arrays:
@@ -68,7 +92,7 @@ def _array(name: str, value: object, problems: list[str]) -> NDArray[Any]:
     if array.dtype.kind in UNUSABLE_KINDS and not _is_small_float(array.dtype):
         problems.append(f"{name} ({type(value).__name__}) has dtype {array.dtype}: convert it to numbers or strings")
     elif array.ndim == 0:
-        problems.append(f"{name} is {_described(value)}, not an array")
+        problems.append(f"{name} is {described(value)}, not an array")
     elif not len(array):
         problems.append(f"{name} is empty")
     else:
@@ -111,7 +135,7 @@ def _each(name: str, arrays: Arrays) -> list[tuple[str, NDArray[Any]]]:
     return [(name, arrays)]
 
 
-def _described(value: object) -> str:
+def described(value: object) -> str:
     if value is None:
         return "None"
     if isinstance(value, (tuple, list)):

@@ -4,6 +4,7 @@ A study may do without TensorFlow, or import it late, even within a trial. So no
 to be set is set the moment that TensorFlow has been imported, before whoever imported it goes on.
 """
 
+import gc
 import importlib
 import os
 import random
@@ -114,7 +115,7 @@ class _OnImport(MetaPathFinder):
             execute = spec.loader.exec_module
 
             def execute_and_call(module: ModuleType) -> None:
-                with _undisturbed(), _without_sklearn():
+                with _undisturbed(), _lightly():
                     execute(module)  # Where it fails, as the first time in a circle, it will be tried again.
                     if self in sys.meta_path:
                         sys.meta_path.remove(self)
@@ -134,14 +135,20 @@ def _undisturbed() -> Iterator[None]:
 
 
 @contextmanager
-def _without_sklearn() -> Iterator[None]:
-    """Keras imports it for wrappers that no trial uses: a second of CPU time in every worker."""
+def _lightly() -> Iterator[None]:
+    """Without scikit-learn, which Keras imports for wrappers that no trial uses, and without looking for garbage.
+
+    Each takes half a second of CPU time. What a library makes of itself stays, so it is left out of later looks too.
+    """
     hide = "sklearn" not in sys.modules
     if hide:
         sys.modules["sklearn"] = None  # type: ignore[assignment]
+    gc.disable()
     try:
         yield
     finally:
+        gc.enable()
+        gc.freeze()
         if hide:
             del sys.modules["sklearn"]
 

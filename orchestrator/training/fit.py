@@ -1,67 +1,47 @@
 """Trains a study's model with Keras's own `fit`: one call from the first epoch to the last."""
 
-import copy
-import inspect
 import math
-import operator
+from collections.abc import Mapping
 from typing import Any
 
 import keras
 
-from orchestrator.assignment import Configuration
-from orchestrator.errors import UserError, nearest
-from orchestrator.study import OWN_FIT_ARGUMENTS, Study
-from orchestrator.training import batches
 from orchestrator.training.attempt import LOSS, Attempt, number
-from orchestrator.training.data import Data
-from orchestrator.training.failures import BadStudy
+from orchestrator.training.batches import Feed
 from orchestrator.training.fit_keeper import FitKeeper
 from orchestrator.training.link import Diverged, Ending
-from orchestrator.training.models import build_model
-from orchestrator.training.session import begin_trial
-from orchestrator.training.variables import no_rows
-
-FitArguments = dict[str, Any]
+from orchestrator.training.prepared import Prepared, PreparedPipelines
 
 SECONDS_TO_FINISH_AN_EPOCH = 1.0
 """An urgent pause waits for the end of an epoch as short as this. Of a trial with longer ones a copy is kept in memory
 at each epoch's end, so that it can leave at any batch; shorter ones are spared the time and memory for that."""
 
 
-def train_by_fit(study: Study, data: Data, attempt: Attempt) -> Ending:
-    assignment = attempt.assignment
-    begin_trial(assignment.seed)
-    model = build_model(study, assignment.configuration)
-    arguments = _fit_arguments(study, assignment.configuration)
-    own = arguments.pop("callbacks")
-    batch_size = _batch_size(study, assignment.configuration)
-    training, validation = batches.tensors(data)
-    validation_size = arguments.pop("validation_batch_size") or batches.validation_batch_size(training, batch_size)
-    weighted = _weighted(training, arguments.pop("sample_weight"))
-    shuffle = arguments.pop("shuffle")
-    stream = batches.training_stream(weighted, batch_size, assignment.seed, assignment.after_epoch, shuffle)
-    # The stream has no end, so an execution must not run over that of an epoch.
-    model.steps_per_execution = math.gcd(model.steps_per_execution, stream.steps)
-    keeper = FitKeeper(model, own, no_rows(training[0]), attempt)
+def train_by_fit(prepared: Prepared | PreparedPipelines, feed: Feed, attempt: Attempt) -> Ending:
+    assignment, model, own = attempt.assignment, prepared.model, prepared.callbacks
+    if feed.steps is not None:
+        # The training dataset has no end, so an execution must not run over that of an epoch.
+        model.steps_per_execution = math.gcd(model.steps_per_execution, feed.steps)
+    keeper = FitKeeper(model, own, feed.inputs, attempt)
     callbacks = keras.callbacks.CallbackList(
-        [_EpochBegin(attempt, keeper), *own, _EpochEnd(attempt, keeper)],
+        [_EpochBegin(attempt, keeper), *feed.callbacks, *own, _EpochEnd(attempt, keeper)],
         add_history=True,
         model=model,
         verbose=0,
         epochs=assignment.max_epochs,
-        steps=stream.steps,
+        steps=feed.batches,
     )
     try:
         model.fit(
-            stream.dataset,
-            validation_data=batches.validation_batches(validation, validation_size),
+            feed.training,
+            validation_data=feed.validation,
+            class_weight=prepared.class_weight,
             epochs=assignment.max_epochs,
             initial_epoch=assignment.after_epoch,
-            steps_per_epoch=stream.steps,
+            steps_per_epoch=feed.steps,
             callbacks=callbacks,
             shuffle=False,
             verbose=0,
-            **arguments,
         )
     except _EndedWithinEpoch:
         callbacks.on_train_end()
@@ -83,7 +63,7 @@ class _EpochBegin(keras.callbacks.Callback):
 
     def on_epoch_begin(self, epoch: int, logs: Any = None) -> None:
         self._attempt.begin_epoch(epoch + 1)
-        self._keeper.begin_epoch()
+        self._keeper.at_step(None)
 
     def on_train_batch_end(self, batch: int, logs: Any = None) -> None:
         self._attempt.has_trained = True
@@ -115,14 +95,7 @@ class _EpochEnd(keras.callbacks.Callback):
         self._end_if_asked()
 
     def on_epoch_end(self, epoch: int, logs: Any = None) -> None:
-        found = {name: number(value) for name, value in (logs or {}).items()}
-        metrics = {name: value for name, value in found.items() if value is not None}
-        score = self._attempt.report(epoch + 1, metrics)
-        self._keeper.end_epoch()
-        if self._attempt.ending is None:
-            self._keeper.note(epoch + 1, score)
-        self._attempt.decide(self._keeper, ended_by_itself=bool(self.model.stop_training))
-        self.model.stop_training = self._attempt.ending is not None
+        end_epoch(self.model, self._attempt, self._keeper, epoch + 1, logs or {})
         if self._attempt.ending is None and self._attempt.epoch_seconds >= SECONDS_TO_FINISH_AN_EPOCH:
             self._keeper.copy_whole()
 
@@ -136,61 +109,12 @@ class _EpochEnd(keras.callbacks.Callback):
             raise _EndedWithinEpoch
 
 
-def _fit_arguments(study: Study, configuration: Configuration) -> FitArguments:
-    """BadStudy for what `fit` does not know and for what would not do what it says here."""
-    try:
-        given = study.fit_arguments(configuration)
-    except UserError as error:
-        raise BadStudy(str(error)) from None
-    known = set(inspect.signature(keras.Model.fit).parameters) - {"self", *OWN_FIT_ARGUMENTS}
-    if unknown := sorted(set(given) - known):
-        raise BadStudy(f"Study(fit=…) names {unknown[0]}, which fit does not take{nearest(unknown[0], known)}")
-    if given.pop("validation_split", None):
-        raise BadStudy("Study(fit=…) sets validation_split: split in data(), which returns the validation pair")
-    if given.pop("validation_freq", 1) != 1:
-        raise BadStudy("Study(fit=…) sets validation_freq: every epoch is validated, leave it out")
-    if (shuffle := given.setdefault("shuffle", True)) not in (True, False):
-        raise BadStudy(f"Study(fit=…) sets shuffle={shuffle!r}: use True or False")
-    given["callbacks"] = _callbacks(given.get("callbacks"), shared=not callable(study.fit))
-    return {"sample_weight": None, "validation_batch_size": None, **given}
-
-
-def _callbacks(given: Any, shared: bool) -> list[keras.callbacks.Callback]:
-    """Each trial has its own: those of a dict serve every trial of the process, so it gets copies."""
-    callbacks = list(keras.tree.flatten(given)) if given is not None else []
-    for callback in callbacks:
-        if not isinstance(callback, keras.callbacks.Callback):
-            raise BadStudy(f"Study(fit=…) has a {type(callback).__name__} among the callbacks: use Keras callbacks")
-    if not shared:
-        return callbacks
-    try:
-        return copy.deepcopy(callbacks)
-    except Exception as error:
-        raise BadStudy(
-            f"the callbacks of Study(fit=…) cannot be copied for each trial ({error}): "
-            "give fit as a function of the configuration that makes them"
-        ) from error
-
-
-def _batch_size(study: Study, configuration: Configuration) -> int:
-    value = configuration.get("batch_size", study.batch_size)
-    try:
-        size = operator.index(value)
-    except TypeError:
-        size = 0
-    if size < 1 or isinstance(value, bool):
-        raise BadStudy(f"batch_size is {value!r}: use a whole number of at least 1, such as Int or Choice gives")
-    return size
-
-
-def _weighted(training: batches.Tensors, sample_weight: Any) -> batches.Tensors:
-    if sample_weight is None:
-        return training
-    weights = batches.to_tensors(sample_weight)
-    count, given = batches.rows(training), batches.rows(weights)
-    if given != count:
-        raise BadStudy(f"Study(fit=…) gives {given} sample weights for {count} training rows")
-    x, y = training
-    if isinstance(y, dict) and not isinstance(weights, dict):
-        weights = dict.fromkeys(y, weights)
-    return x, y, weights
+def end_epoch(model: keras.Model, attempt: Attempt, keeper: FitKeeper, epoch: int, logs: Mapping[str, Any]) -> None:
+    """Report it and decide what follows, once the study's own callbacks have seen it."""
+    found = {name: number(value) for name, value in logs.items()}
+    score = attempt.report(epoch, {name: value for name, value in found.items() if value is not None})
+    keeper.end_epoch()
+    if attempt.ending is None:
+        keeper.note(epoch, score)
+    attempt.decide(keeper, ended_by_itself=bool(model.stop_training))
+    model.stop_training = attempt.ending is not None

@@ -1,5 +1,6 @@
 """The one thing training knows of the world around it, and how training can end."""
 
+from collections.abc import Callable
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from typing import Literal, Protocol
@@ -17,13 +18,19 @@ exception: it may go better another time. configuration: raised before anything 
 memory: it may, in a fresh worker. storage: a disk or a store refused, which is nobody's mistake.
 """
 
+Loop = Literal["auto", "fit"]
+"""How a model from `build` is trained: an epoch in one graph where that can be, or by Keras's own `fit`."""
+
 Activity = Literal["start", "data", "build", "trace", "train", "checkpoint", "wait"]
 """What a worker's time goes into, one at a time: until it is ready, data, the model, TensorFlow's graph of it, epochs,
 checkpoints, and waiting for what is next."""
 
 
 class Link(Protocol):
-    """How the training of one trial talks to whoever asked for it. `verdict` waits for an answer, `save` for room."""
+    """How the training of one trial talks to whoever asked for it. `verdict` waits for an answer."""
+
+    def built(self, structure: str, reused: bool) -> None:
+        """The model is there. Models of one structure can share a compiled graph; `reused`: this one does already."""
 
     def report(self, epoch: int, metrics: dict[str, float], seconds: float) -> None:
         """One epoch is trained and validated."""
@@ -38,8 +45,12 @@ class Link(Protocol):
     def verdict(self) -> Verdict:
         """Wait for what follows `to_epoch`: the next assignment of the same attempt, a pause, or the end."""
 
-    def save(self, checkpoint: Checkpoint, content: bytes) -> None:
-        """Store a checkpoint durably and announce it, unless the trial is to stop meanwhile; OSError if it cannot."""
+    def save(self, pack: Callable[[], tuple[Checkpoint, bytes]]) -> None:
+        """Store a checkpoint durably and announce it, unless the trial is to stop meanwhile.
+
+        Beside what goes on: it may return before it has packed it, and waits only for the save before. What is said
+        of the trial's end comes after.
+        """
 
     def load(self, checkpoint: Checkpoint) -> bytes:
         """The content of a stored checkpoint, verified; OSError when it is missing or damaged."""

@@ -4,14 +4,15 @@ import sys
 import warnings
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from orchestrator.training.attempt import Attempt
-from orchestrator.training.checkpoint import describe
-from orchestrator.training.packing import Tree, is_tree, pack, unpack
+from orchestrator.training.checkpoint import packed
+from orchestrator.training.packing import Tree, is_tree, unpack
 from orchestrator.training.session import global_randomness, set_global_randomness
 
 if TYPE_CHECKING:
@@ -86,18 +87,15 @@ class LoopKeeper:
         if self._whole is None or self._whole is self._written:
             return
         file = self._best_model(self._whole)
-        content = pack(
-            {
-                "epoch": self._whole.epoch,
-                "best_epoch": self.best_epoch,
-                "best_score": self.best_score,
-                "saved": self._whole.saved,
-                "random": self._whole.random,
-                "best_file": None if file is None else np.frombuffer(file, np.uint8),
-            }
-        )
-        checkpoint = describe(self._attempt.assignment, self._whole.epoch, self.best_epoch, content)
-        self._attempt.link.save(checkpoint, content)
+        state = {
+            "epoch": self._whole.epoch,
+            "best_epoch": self.best_epoch,
+            "best_score": self.best_score,
+            "saved": self._whole.saved,
+            "random": self._whole.random,
+            "best_file": None if file is None else np.frombuffer(file, np.uint8),
+        }
+        self._attempt.link.save(partial(packed, self._attempt.assignment, state))
         self._written = self._whole
 
     save_to_go_on = save

@@ -1,7 +1,7 @@
 """A trial as a worker would train it, cut short: to see mistakes, shapes and times before a cluster is taken.
 
-Under `fit` it has two epochs of a few batches, so that one of them has nothing left to trace; the last batch is as
-short as it would be. A `train` function runs until its first report.
+Under `fit` it has two epochs of a few batches, so that one of them has nothing left to trace; the last batch of arrays
+is as short as it would be. A `train` function runs until its first report.
 """
 
 import math
@@ -9,7 +9,7 @@ import signal
 import threading
 import time
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager, nullcontext
 from dataclasses import dataclass, field
 from statistics import median
@@ -17,6 +17,7 @@ from typing import Any
 
 import keras
 import numpy as np
+import tensorflow as tf
 from numpy.typing import NDArray
 
 from orchestrator.assignment import Assignment, Checkpoint, Configuration
@@ -26,6 +27,7 @@ from orchestrator.training.checkpoint import export_best
 from orchestrator.training.data import Data, Pair
 from orchestrator.training.failures import BadStudy, failed
 from orchestrator.training.link import Activity, Ending, Interruption, Verdict
+from orchestrator.training.pipelines import Pipelines, batches_in
 from orchestrator.training.trial import train_trial
 
 Rows = NDArray[np.int64]
@@ -69,31 +71,32 @@ class Rehearsal:
     batch_seconds: float | None = None
     validation_seconds: float | None = None
     """For as many rows as the study validates on."""
+    batches: int | None = None
+    """In an epoch of the study."""
     report_seconds: float | None = None
     """Until the first report."""
 
 
-def rehearse_fit(study: Study, configuration: Configuration, seed: int, epochs: int, data: Data) -> Rehearsal:
+def rehearse_fit(
+    study: Study, configuration: Configuration, seed: int, epochs: int, data: Data | Pipelines
+) -> Rehearsal:
     """Never raises what the study raises."""
-    size = configuration.get("batch_size", study.batch_size)
-    size = size if type(size) is int and size > 0 else 1  # Of what is no size, training tells.
-    count, others = _count(data.train), _count(data.validation)
-    rows = _training_rows(count, size)
-    validation = _spread(others, min(others, batches.VALIDATION_BATCHES_IN_ONE * size))
-    few = Data(_cut(data.train, rows), _cut(data.validation, validation))
+    few: _FewRows | _FewBatches
+    few = _FewBatches(data) if isinstance(data, Pipelines) else _FewRows(data, study, configuration)
     recorder = _Recorder()
     link = _Link()
     began = time.perf_counter()
     assignment = _assignment(configuration, seed, min(EPOCHS, epochs), epochs)
-    ending = train_trial(_Rehearsed(study, count, rows, recorder), assignment, few, link, checkpoint_every=math.inf)
-    found = Rehearsal(ending, link.metrics)
+    rehearsed = _Rehearsed(study, few.shorten, recorder)
+    ending = train_trial(rehearsed, assignment, few.data, link, checkpoint_every=math.inf)
+    found = Rehearsal(ending, link.metrics, batches=few.batches)
     if recorder.fit_at:
         found.build_seconds = recorder.fit_at - began
     found.first_batch_seconds, found.batch_seconds = recorder.batch_seconds()
-    if recorder.validations:
-        found.validation_seconds = recorder.validations[-1] * others / len(validation)
+    if recorder.validations and few.validation_share is not None:
+        found.validation_seconds = recorder.validations[-1] / few.validation_share
     if recorder.model is not None:
-        found.model = _described(recorder.model, few)
+        found.model = _described(recorder.model, few.inputs)
     _note_checkpoint(found, study, configuration, seed, link)
     return found
 
@@ -126,6 +129,9 @@ class _Link:
         self.reported_at = 0.0
         self.content: bytes | None = None
 
+    def built(self, structure: str, reused: bool) -> None:
+        pass
+
     def report(self, epoch: int, metrics: dict[str, float], seconds: float) -> None:
         self.metrics = metrics
         self.reported_at = self.reported_at or time.perf_counter()
@@ -136,8 +142,8 @@ class _Link:
     def verdict(self) -> Verdict:
         return "pause"
 
-    def save(self, checkpoint: Checkpoint, content: bytes) -> None:
-        self.content = content
+    def save(self, pack: Callable[[], tuple[Checkpoint, bytes]]) -> None:
+        _, self.content = pack()
 
     def load(self, checkpoint: Checkpoint) -> bytes:
         raise AssertionError("a rehearsal begins anew")
@@ -188,13 +194,70 @@ class _Recorder(keras.callbacks.Callback):
         return first, median(later) if later else None
 
 
-class _Rehearsed(Study):
-    """The study, with a recorder among its callbacks, and sample weights for the rows that are trained."""
+class _FewRows:
+    """Arrays, cut to a few batches."""
 
-    def __init__(self, study: Study, count: int, rows: Rows, recorder: _Recorder) -> None:
+    def __init__(self, data: Data, study: Study, configuration: Configuration) -> None:
+        size = configuration.get("batch_size", study.batch_size)
+        size = size if type(size) is int and size > 0 else 1  # Of what is no size, training tells.
+        self._count, others = _count(data.train), _count(data.validation)
+        self._rows = _training_rows(self._count, size)
+        validation = _spread(others, min(others, batches.VALIDATION_BATCHES_IN_ONE * size))
+        self.data = Data(_cut(data.train, self._rows), _cut(data.validation, validation))
+        self.batches: int | None = math.ceil(self._count / size)
+        self.validation_share: float | None = len(validation) / others
+
+    def inputs(self) -> Any:
+        return batches.to_tensors(_cut(self.data.train, np.arange(1)))[0]
+
+    def shorten(self, given: dict[str, Any]) -> None:
+        """Sample weights to those of the rows that are trained."""
+        if given.get("sample_weight") is not None:
+            given["sample_weight"] = keras.tree.map_structure(self._weights, given["sample_weight"])
+
+    def _weights(self, weights: Any) -> Any:
+        if len(weights) != self._count:
+            raise BadStudy(f"Study(fit=…) gives {len(weights)} sample weights for {self._count} training rows")
+        return np.asarray(weights)[self._rows]
+
+
+class _FewBatches:
+    """Pipelines, of which `fit` is to take a few batches."""
+
+    def __init__(self, data: Pipelines) -> None:
+        self.data = data
+        self.batches: int | None = None
+        self.validation_share: float | None = None
+
+    def inputs(self) -> Any:
+        batch = next(iter(self.data.train))
+        return batch[0] if isinstance(batch, tuple) else batch
+
+    def shorten(self, given: dict[str, Any]) -> None:
+        self.batches, _ = _fewer(given, "steps_per_epoch", self.data.train)
+        validated, few = _fewer(given, "validation_steps", self.data.validation)
+        self.validation_share = None if validated is None else few / validated
+
+
+def _fewer(given: dict[str, Any], name: str, dataset: tf.data.Dataset) -> tuple[int | None, int]:
+    """How many batches there would be, as far as that is known, and how many there will be."""
+    steps = given.get(name)
+    if steps is None and (count := batches_in(dataset)) == tf.data.UNKNOWN_CARDINALITY:
+        given[name] = BATCHES
+        return None, BATCHES
+    wanted = count if steps is None else steps
+    if type(wanted) is not int or wanted < 1:
+        return None, BATCHES  # Training tells what is wrong with that.
+    given[name] = min(wanted, BATCHES)
+    return wanted, given[name]
+
+
+class _Rehearsed(Study):
+    """The study, with a recorder among its callbacks, and arguments of `fit` for the little that is trained."""
+
+    def __init__(self, study: Study, shorten: Callable[[dict[str, Any]], None], recorder: _Recorder) -> None:
         vars(self).update(vars(study))
-        self._count = count
-        self._rows = rows
+        self._shorten = shorten
         self._recorder = recorder
 
     def fit_arguments(self, configuration: Configuration) -> dict[str, Any]:
@@ -202,14 +265,8 @@ class _Rehearsed(Study):
         given = super().fit_arguments(configuration)
         own = given.get("callbacks")
         given["callbacks"] = [*([] if own is None else keras.tree.flatten(own)), self._recorder]
-        if given.get("sample_weight") is not None:
-            given["sample_weight"] = keras.tree.map_structure(self._weights, given["sample_weight"])
+        self._shorten(given)
         return given
-
-    def _weights(self, weights: Any) -> Any:
-        if len(weights) != self._count:
-            raise BadStudy(f"Study(fit=…) gives {len(weights)} sample weights for {self._count} training rows")
-        return np.asarray(weights)[self._rows]
 
 
 def _assignment(configuration: Configuration, seed: int, to_epoch: int, epochs: int) -> Assignment:
@@ -237,7 +294,7 @@ def _cut(pair: Pair, rows: Rows) -> Any:
     return keras.tree.map_structure(lambda array: array[rows], pair)
 
 
-def _described(model: keras.Model, data: Data) -> Model:
+def _described(model: keras.Model, inputs: Callable[[], Any]) -> Model:
     optimizer = getattr(model, "optimizer", None)
     return Model(
         kind=type(model).__name__,
@@ -246,7 +303,7 @@ def _described(model: keras.Model, data: Data) -> Model:
         trainable=_sum(model.trainable_weights),
         bytes=_bytes(model.weights),
         optimizer_bytes=0 if optimizer is None else _bytes(optimizer.variables),
-        output=_output(model, data),
+        output=_output(model, inputs),
     )
 
 
@@ -259,11 +316,10 @@ def _bytes(variables: Any) -> int:
     return sum(size * math.prod(variable.shape) for size, variable in zip(sizes, variables, strict=True))
 
 
-def _output(model: keras.Model, data: Data) -> str:
+def _output(model: keras.Model, inputs: Callable[[], Any]) -> str:
     """A model that is no graph of layers has to be called to know."""
     try:
-        inputs, _ = batches.to_tensors(_cut(data.train, np.arange(1)))
-        outputs = keras.tree.flatten(model(inputs, training=False))
+        outputs = keras.tree.flatten(model(inputs(), training=False))
     except Exception:
         return "unknown"
     return ", ".join(f"({', '.join(map(str, ('batch', *one.shape[1:])))}) {one.dtype.name}" for one in outputs)

@@ -29,20 +29,26 @@ def short_seed(seed: int) -> int:
     return seed & SEED_BITS
 
 
-def begin_trial(seed: int) -> None:
+def begin_trial(seed: int, keep_kernels: bool = False) -> None:
+    """Python's, NumPy's, TensorFlow's and Keras's state as at the beginning of every trial of this seed.
+
+    Args:
+        seed: The trial's.
+        keep_kernels: As of `keras_session.begin`.
+    """
     global _seed
-    _seed = short_seed(seed)
+    _seed = seed
     if "keras" in sys.modules:
-        _begin_in_keras(_seed)
+        _begin_in_keras(seed, keep_kernels)
     _collect_past_trials()
-    random.seed(_seed)
-    np.random.seed(_seed)
+    random.seed(short_seed(seed))
+    np.random.seed(short_seed(seed))
 
 
 def tensorflow_is_imported(tf: ModuleType) -> None:
     """To be called when it has just been: a trial that imports it goes on as one that had found it there."""
     if _seed is not None:
-        tf.random.set_seed(_seed)
+        tf.random.set_seed(short_seed(_seed))
 
 
 def keras_is_imported() -> None:
@@ -51,10 +57,10 @@ def keras_is_imported() -> None:
         _begin_in_keras(_seed)
 
 
-def _begin_in_keras(seed: int) -> None:
+def _begin_in_keras(seed: int, keep_kernels: bool = False) -> None:
     from orchestrator.training import keras_session
 
-    keras_session.begin(seed)
+    keras_session.begin(seed, short_seed(seed), keep_kernels)
 
 
 def _collect_past_trials() -> None:

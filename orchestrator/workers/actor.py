@@ -35,10 +35,11 @@ from orchestrator.scheduler.events import (
     TrialDiverged,
     TrialFailed,
     TrialReleased,
+    WorkerSpent,
 )
 from orchestrator.storage import open_storage
 from orchestrator.study import Study
-from orchestrator.training.link import Completed, Diverged, Ending, Failed, Interruption, Released
+from orchestrator.training.link import Completed, Diverged, Ending, Failed, Interruption, Loop, Released
 from orchestrator.training.redaction import redacted
 from orchestrator.workers.health import Growth, Watch, end_children
 from orchestrator.workers.link import LATER, Inbox, Outbox, TrialLink
@@ -49,15 +50,20 @@ from orchestrator.workers.messages import (
     Exported,
     PauseTrial,
     Ready,
+    Said,
     WornOut,
     encode_messages,
 )
+from orchestrator.workers.saver import Saver
 from orchestrator.workers.shipping import Shipped, unship
+from orchestrator.workers.stopwatch import Stopwatch
 from orchestrator.workers.store import Damaged, Store
 
 MOST_CALLS = 64
 """Of `run` at once; the scheduler never queues so many."""
 SECONDS_TO_SAY = 2.0
+TELL_AFTER_TRIAL, TELL_BEFORE_WAITING = 1.0, 0.1
+"""Seconds; how often at most a worker says what its time goes into. The run may end while it waits."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,6 +77,7 @@ class Setup:
     cpus: float
     gpus: float
     checkpoint_every: float
+    loop: Loop = "auto"
     storage: str | None = None
     """Of the run, when it is not the run directory."""
     deterministic: bool = False
@@ -81,7 +88,11 @@ class Setup:
 
 
 class Worker:
-    def __init__(self, number: int, setup: Setup, data: list[ray.ObjectRef]) -> None:
+    _stopwatch: Stopwatch
+    """Of the training thread, which makes it."""
+
+    def __init__(self, number: int, setup: Setup, data: list[ray.ObjectRef | None]) -> None:
+        self._began = time.monotonic()
         self._number = number
         self._setup = setup
         self._data = data
@@ -92,6 +103,7 @@ class Worker:
         sees_run_dir = _proof(run_dir) == setup.proof and os.access(run_dir / "checkpoints", os.W_OK)
         where = setup.storage or (run_dir if sees_run_dir else None)
         self._store = Store(open_storage(where).folder("checkpoints") if where is not None else None, self._outbox)
+        self._saver = Saver(self._outbox)
         self._growth = Growth()
         if sees_run_dir:
             _log_to(run_dir / "logs" / f"worker-{number}.log")
@@ -118,14 +130,23 @@ class Worker:
     def _live(self) -> None:
         """The training thread."""
         try:
+            self._stopwatch = Stopwatch("start", self._say_spent, since=self._began)
             study, data = self._prepare()
             self._outbox.put(Ready(ray.get_runtime_context().get_node_id(), self._store.storage is not None))
+            self._stopwatch.tell(then="train")
             while True:
-                self._carry_out(self._inbox.next(), study, data)
+                self._carry_out(self._next(), study, data)
         except BaseException as error:
             with suppress(OSError):  # The log's disk may be what is full.
                 traceback.print_exc()
             self._outbox.put(Broken(redacted(f"{type(error).__name__}: {error}")))
+
+    def _next(self) -> Command:
+        with self._stopwatch.during("wait"):
+            return self._inbox.next()
+
+    def _say_spent(self, seconds: dict[str, float]) -> None:
+        self._outbox.put(Said(WorkerSpent(at=LATER, worker=self._number, seconds=seconds)))
 
     def _end_out_of_memory(self, reason: str) -> None:
         """Before the machine has none left, and Ray or the kernel choose whom to end."""
@@ -143,7 +164,12 @@ class Worker:
         study = unship(self._setup.study)
         if study.build is not None:
             devices.prepare(*slice_of_node)
-        return study, ray.get(self._data[0])
+        with self._stopwatch.during("data"):
+            if study.data_per_worker:
+                from orchestrator.training.own_data import OwnData
+
+                return study, OwnData(study)
+            return study, None if self._data[0] is None else ray.get(self._data[0])
 
     def _carry_out(self, command: Command, study: Study, data: Any) -> None:
         match command:
@@ -157,7 +183,7 @@ class Worker:
                 pass  # The trial ended, by itself or by a stop, before the pause arrived; that was said.
 
     def _train(self, assignment: Assignment, study: Study, data: Any) -> None:
-        link = TrialLink(assignment, self._inbox, self._outbox, self._store)
+        link = TrialLink(assignment, self._inbox, self._outbox, self._store, self._saver, self._stopwatch)
         if link.interruption() is not None:
             word: AnyEvent = _event_of(Released(), assignment)
         elif (problem := self._fetch_start(assignment, link)) is not None:
@@ -165,10 +191,14 @@ class Worker:
         else:
             from orchestrator.training.trial import train_trial
 
-            ending = train_trial(study, assignment, data, link, checkpoint_every=self._setup.checkpoint_every)
+            setup = self._setup
+            ending = train_trial(study, assignment, data, link, setup.checkpoint_every, setup.loop)
             word = _event_of(ending, assignment)
-        self._forget(assignment)
-        link.say(word)
+        if assignment.start is not None:
+            self._store.received.pop(assignment.start.name, None)
+        # Before the last word, which may end the run.
+        self._stopwatch.tell(every=TELL_BEFORE_WAITING if self._inbox.is_empty else TELL_AFTER_TRIAL)
+        link.end(word)
         if (reason := self._growth.after_trial()) is not None:
             self._outbox.put(WornOut(reason))
 
@@ -177,17 +207,14 @@ class Worker:
         if (start := assignment.start) is None:
             return None
         try:
-            is_here = self._store.fetch(start, delayed=link.delayed, abandoned=lambda: link.interruption() is not None)
+            with link.during("checkpoint"):
+                is_here = self._store.fetch(
+                    start, delayed=link.delayed, abandoned=lambda: link.interruption() is not None
+                )
         except Damaged as damaged:
             identity: dict[str, Any] = {"at": LATER, "trial": assignment.trial, "attempt": assignment.attempt}
             return CheckpointDamaged(**identity, name=start.name, reason=damaged.reason)
         return None if is_here else _event_of(Released(), assignment)
-
-    def _forget(self, assignment: Assignment) -> None:
-        """The trial has ended here: what was kept for it may go."""
-        self._inbox.forget_interruption(assignment.trial, assignment.attempt)
-        if assignment.start is not None:
-            self._store.received.pop(assignment.start.name, None)
 
     def _export(self, command: Export, study: Study) -> Exported:
         from orchestrator.training.checkpoint import export_best

@@ -4,18 +4,25 @@ import os
 import threading
 import time
 from collections.abc import Callable
-from contextlib import AbstractContextManager, nullcontext
+from contextlib import AbstractContextManager
+from functools import partial
 from math import inf
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from orchestrator.assignment import Assignment, Checkpoint
-from orchestrator.scheduler.events import AnyEvent, CheckpointDelayed, CheckpointSaved, TrialReported
+from orchestrator.scheduler.events import AnyEvent, CheckpointDelayed, CheckpointSaved, TrialBuilt, TrialReported
 from orchestrator.training.link import Activity, Interruption, Verdict
 from orchestrator.workers.messages import AnyMessage, Command, PauseTrial, Said
+from orchestrator.workers.stopwatch import Stopwatch
 from orchestrator.workers.store import Store
+
+if TYPE_CHECKING:
+    from orchestrator.workers.saver import Saver
 
 LATER = 0.0
 """In place of an event's `at`, which the backend sets when it arrives: the backend owns time."""
+TELL_IN_TRIAL = 60.0
+"""Seconds; how often a trial that takes long says what its worker's time goes into."""
 
 
 class Inbox:
@@ -36,6 +43,10 @@ class Inbox:
         with self._changed:
             self._commands[number] = command
             self._changed.notify_all()
+
+    @property
+    def is_empty(self) -> bool:
+        return self._next not in self._commands
 
     def wait_done(self, number: int) -> None:
         """Until the command with this number is carried out."""
@@ -141,37 +152,68 @@ class Outbox:
 class TrialLink:
     """One trial's `training.link.Link`."""
 
-    def __init__(self, assignment: Assignment, inbox: Inbox, outbox: Outbox, store: Store) -> None:
+    def __init__(
+        self,
+        assignment: Assignment,
+        inbox: Inbox,
+        outbox: Outbox,
+        store: Store,
+        saver: "Saver",
+        stopwatch: Stopwatch,
+    ) -> None:
         self._trial = assignment.trial
         self._attempt = assignment.attempt
         self._inbox = inbox
         self._outbox = outbox
         self._store = store
+        self._saver = saver
+        self._stopwatch = stopwatch
 
     def say(self, event: AnyEvent) -> None:
         self._outbox.put(Said(event))
 
+    def built(self, structure: str, reused: bool) -> None:
+        self.say(TrialBuilt(at=LATER, trial=self._trial, attempt=self._attempt, structure=structure, reused=reused))
+
     def report(self, epoch: int, metrics: dict[str, float], seconds: float) -> None:
         identity: dict[str, Any] = {"at": LATER, "trial": self._trial, "attempt": self._attempt}
         self.say(TrialReported(**identity, epoch=epoch, metrics=metrics, seconds=seconds))
+        self._stopwatch.tell(every=TELL_IN_TRIAL)
 
     def interruption(self) -> Interruption | None:
         return self._inbox.interruption(self._trial, self._attempt)
 
     def verdict(self) -> Verdict:
-        return self._inbox.next_of(self._trial, self._attempt)
+        with self._stopwatch.during("wait"):
+            return self._inbox.next_of(self._trial, self._attempt)
 
-    def save(self, checkpoint: Checkpoint, content: bytes) -> None:
+    def save(self, pack: Callable[[], tuple[Checkpoint, bytes]]) -> None:
+        with self.during("checkpoint"):
+            self._saver.save(partial(self._save, pack))
+
+    def _save(self, pack: Callable[[], tuple[Checkpoint, bytes]]) -> None:
         """A refusal delays the trial, unless it is to be stopped."""
+        checkpoint, content = pack()
         saved = self._store.save(checkpoint.name, content, delayed=self.delayed, abandoned=self._is_stopped)
         if saved:
             self.say(CheckpointSaved(at=LATER, trial=self._trial, attempt=self._attempt, checkpoint=checkpoint))
 
+    def end(self, event: AnyEvent) -> None:
+        """The last that is said of this attempt here."""
+        self._saver.then(partial(self._end, event))
+
+    def _end(self, event: AnyEvent) -> None:
+        self._inbox.forget_interruption(self._trial, self._attempt)
+        self.say(event)
+        if self._inbox.is_empty:
+            self._outbox.hurry()
+
     def load(self, checkpoint: Checkpoint) -> bytes:
-        return self._store.load(checkpoint)
+        with self._stopwatch.during("checkpoint"):
+            return self._store.load(checkpoint)
 
     def during(self, activity: Activity) -> AbstractContextManager[None]:
-        return nullcontext()
+        return self._stopwatch.during(activity)
 
     def delayed(self, reason: str) -> None:
         self.say(CheckpointDelayed(at=LATER, trial=self._trial, attempt=self._attempt, reason=reason))

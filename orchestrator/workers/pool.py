@@ -37,7 +37,8 @@ class Pool:
 
     name: str
     setup: Setup
-    data: ray.ObjectRef
+    data: ray.ObjectRef | None
+    """None where there is none, or each worker makes its own."""
     size: int
     members: dict[int, Member] = field(default_factory=dict)
     started: int = 0

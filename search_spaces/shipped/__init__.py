@@ -5,7 +5,7 @@ from importlib import import_module
 from search_spaces.errors import SpaceError, nearest
 from search_spaces.space import Space
 
-_SHIPPED = ("mlp",)
+_SHIPPED = ("cnn", "mlp")
 
 
 def shipped() -> list[str]:

@@ -52,7 +52,22 @@ ARGUMENTS = [
     (
         "data takes one",
         'space=SPACE, build=build, data=build, objective="value", direction="max"',
-        "data cannot be called as data(): missing a required argument: 'configuration'",
+        "data cannot be called as data(): missing a required argument: 'configuration'; with data_per_worker=True it…",
+    ),
+    (
+        "data per worker takes two",
+        'space=SPACE, build=build, data=train, data_per_worker=True, objective="value", direction="max"',
+        "data cannot be called as data(configuration): missing a required argument: 'ctx'",
+    ),
+    (
+        "data per worker without data",
+        'space=SPACE, train=train, data_per_worker=True, objective="value", direction="max"',
+        "data_per_worker=True needs data=…, a function that is called in each worker",
+    ),
+    (
+        "data per worker is a number",
+        'space=SPACE, train=train, data=data, data_per_worker=1, objective="value", direction="max"',
+        "data_per_worker is 1: use True or False",
     ),
     (
         "fit takes none",

@@ -162,11 +162,73 @@ def test_data(check, value: str, expected: str) -> None:
     check(f"{HEAD}{study}{value})\n", expected, commands=("check",))
 
 
+# What `data` returned in a worker: name, its value, lines.
+PIPELINES = [
+    (
+        "one dataset",
+        "batched(8)",
+        "data() must return (train_dataset, validation_dataset), optionally with test_dataset, if tf.data.Datase…",
+    ),
+    (
+        "a dataset and a pair",
+        "(batched(8), ([1.], [1]))",
+        "data() must return (train_dataset, validation_dataset), …; it returned _BatchDataset and a tuple of 2",
+    ),
+    (
+        "a dataset in a pair",
+        "((batched(8), [1]), ([1.], [1]))",
+        "data() must return (train_dataset, validation_dataset), …; it returned a tuple of 2 and a tuple of 2",
+    ),
+    (
+        "an iterator",
+        "(iter(batched(8)), batched(8))",
+        "data() must return (train_dataset, validation_dataset), …; it returned OwnedIterator and _BatchDataset",
+    ),
+    (
+        "rows",
+        "(rows(8), batched(8))",
+        "data(): train_dataset has no batches but rows, of shape (2,), (): make them of it with train_dataset.batch…",
+    ),
+    (
+        "rows of one-hot labels",
+        "(batched(8), rows(8).map(lambda x, y: (x, tf.one_hot(y, 3))))",
+        "data(): validation_dataset has no batches but rows, of shape (2,), (3,): make them of it with validation_…",
+    ),
+    ("both empty", "(batched(0), batched(0))", "data(): train_dataset is empty\ndata(): validation_dataset is empty"),
+    ("empty test", "(batched(8), batched(8), batched(8).take(0))", "data(): test_dataset is empty"),
+    ("arrays", "(([1., 2.], [1, 2, 3]), ([1.], [1]))", "data(): x_train has 2 rows, y_train has 3"),
+]
+PIPELINES_HEAD = """
+def rows(count):
+    return tf.data.Dataset.from_tensor_slices((tf.zeros((count, 2)), tf.zeros(count, tf.int32)))
+
+def batched(count):
+    return rows(count).batch(4)
+
+"""
+
+
+@pytest.mark.parametrize(("value", "expected"), named(PIPELINES))
+def test_data_per_worker(check, value: str, expected: str) -> None:
+    study = 'Study(space=SPACE, build=build, objective="value", direction="max", data_per_worker=True, data=lambda: '
+    check(f"import tensorflow as tf\n{HEAD}{PIPELINES_HEAD}study = {study}{value})\n", expected, commands=("check",))
+
+
+@pytest.mark.parametrize("way", ["build=build", "train=train"])
+def test_datasets_that_would_have_to_be_sent(check, way: str) -> None:
+    study = f'Study(space=SPACE, {way}, objective="value", direction="max", data=lambda: (batched(8), batched(8)))'
+    expected = "data() returned a tf.data.Dataset, which cannot be sent to the workers: set data_per_worker=True in …"
+    check(f"import tensorflow as tf\n{HEAD}{PIPELINES_HEAD}study = {study}\n", expected, commands=("check",))
+
+
 @pytest.mark.parametrize(
     ("argument", "expected"),
     [
         ("nothing.py", "nothing.py: there is no such file"),
-        ("nothing", "there is no study 'nothing' (shipped: digits_mlp; or give the path of a Python file)"),
+        (
+            "nothing",
+            "there is no study 'nothing' (shipped: digits_mlp, fashion_cnn; or give the path of a Python…",
+        ),
         ("digits_mpl", "there is no study 'digits_mpl'; did you mean 'digits_mlp'? (shipped: …"),
         ("", "there is no study ''…"),
         ("folder", "there is no study 'folder'…"),

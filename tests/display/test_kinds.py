@@ -13,7 +13,7 @@ from orchestrator.display.quiet import QuietDisplay
 from orchestrator.errors import UserError
 from orchestrator.settings import Settings
 from tests.display.support import Shown
-from tests.scheduler.support import begun, failed, joined, lost, released, reported, stop_requested
+from tests.scheduler.support import begun, completed, failed, joined, lost, released, reported, spent, stop_requested
 from tests.simulated_runs import SimulatedRun, curve
 
 
@@ -82,6 +82,18 @@ def test_json_is_one_object_a_line():
     assert finished["best_row"]["trial"] == finished["best"]["trial"] == run.state.best.number
     assert finished["epochs_trained"] == run.state.epochs_trained < finished["epochs_without_stopping"]
     assert finished["best_row"]["rank"] == 1
+    assert finished["worker_seconds"] is None, "simulated workers do not tell"
+
+
+def test_json_tells_what_the_workers_time_went_into():
+    shown = Shown(EventsDisplay)
+    brain = begun("none", workers=1, trials=1, epochs=1)
+    shown.display.open(SimulatedRun(Settings(trials=1, epochs=1)).about(), brain.state)
+    words = [spent(0, 0, start=4, data=1), reported(0, 1, 0.5, at=10), spent(0, 10, wait=1, build=2, train=7)]
+    for event in (*words, completed(0, at=11)):
+        shown.display.watch([event, *brain.tell(event)])
+    shown.display.close()
+    assert shown.events[-1]["worker_seconds"] == {"start": 5, "build": 2, "train": 7, "wait": 1, "over": 1}
 
 
 def test_json_has_no_nan():

@@ -10,7 +10,15 @@ from orchestrator.display.events import EventsDisplay
 from orchestrator.display.lines import LinesDisplay
 from orchestrator.display.live import LiveDisplay
 from orchestrator.display.quiet import QuietDisplay
-from orchestrator.display.summary import epochs_line, failures_line, late_words_line, next_commands, problem_lines
+from orchestrator.display.summary import (
+    epochs_line,
+    failures_line,
+    late_words_line,
+    next_commands,
+    problem_lines,
+    workers_line,
+)
+from orchestrator.scheduler.spending import Spending
 from orchestrator.settings import Settings
 from tests.display.support import Shown
 from tests.scheduler.support import (
@@ -152,6 +160,26 @@ def test_epochs_trained_twice_are_told():
     brain.tell(reported(0, 1, 0.5), lost(0), joined(1), reported(0, 1, 0.5, attempt=2), reported(0, 2, 0.5, attempt=2))
     line = epochs_line(brain.state, Settings(trials=1, epochs=2, stopper="none"))
     assert line.startswith("2 trained (1 epoch twice)")
+
+
+def test_what_the_workers_time_went_into():
+    trials = {"train": 162.0, "trace": 18.0, "build": 8.0, "checkpoint": 6.0, "data": 0.4}
+    spent = Spending(trials, 3.6, 2.0, starts=2, starting={"start": 12.0, "data": 0.8})
+    assert workers_line(spent, busy_share=1.0) == (
+        "busy 97% of the time (train 81%, trace 9%, build 4%, checkpoint 3%), waiting 2%, nothing left to do 1%; "
+        "6.4 s each to start"
+    )
+
+
+def test_what_hardly_took_time_is_left_out():
+    spent = Spending({"train": 999.0, "checkpoint": 0.1}, 0.5, 0.0, starts=1, starting={"start": 5.0})
+    assert workers_line(spent, busy_share=1.0) == "busy 100% of the time (train 100%); 5.0 s to start"
+
+
+def test_where_workers_do_not_tell_the_busy_share_is_all_that_is_known():
+    assert workers_line(None, 0.931) == "busy 93% of the time"
+    assert workers_line(None, None) is None
+    assert workers_line(Spending({}, 0.0, 0.0, starts=1, starting={"start": 5.0}), None) is None
 
 
 def test_failures_are_told_by_kind():

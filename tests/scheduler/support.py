@@ -28,6 +28,7 @@ from orchestrator.scheduler.events import (
     SamplerExhausted,
     StopRequested,
     TimeReached,
+    TrialBuilt,
     TrialCompleted,
     TrialDiverged,
     TrialFailed,
@@ -35,6 +36,7 @@ from orchestrator.scheduler.events import (
     TrialReported,
     WorkerJoined,
     WorkerLost,
+    WorkerSpent,
     WorkerWornOut,
 )
 from orchestrator.scheduler.instructions import (
@@ -86,8 +88,16 @@ def worn_out(worker: int, at: float = 0.0) -> WorkerWornOut:
     return WorkerWornOut(at=at, worker=worker, reason="its memory grew")
 
 
+def spent(worker: int, at: float, **seconds: float) -> WorkerSpent:
+    return WorkerSpent(at=at, worker=worker, seconds=seconds)
+
+
 def draining(node: str, at: float = 0.0) -> NodeDraining:
     return NodeDraining(at=at, node=node, reason="it is preempted")
+
+
+def built(trial: int, attempt: int = 1, structure: str = "dense", at: float = 0.0) -> TrialBuilt:
+    return TrialBuilt(at=at, trial=trial, attempt=attempt, structure=structure, reused=False)
 
 
 def reported(

@@ -23,7 +23,8 @@ from orchestrator.scheduler.state import State
 from orchestrator.scheduler.trial import Status
 from orchestrator.stoppers import STOPPERS
 from tests.scheduler.support import Brain, dump, whole
-from tests.scheduler.world import DriverDied, Nature, World
+from tests.scheduler.telling_world import TellingWorld
+from tests.scheduler.world import DriverDied, Nature
 
 rates = st.sampled_from([0.0, 0.0, 0.02, 0.2])
 natures = st.builds(
@@ -82,7 +83,7 @@ class Life:
 
     def __post_init__(self) -> None:
         self.brain = self.new_brain()
-        self.world = World(self.nature, self.brain.state.objective, self.brain.sampler)
+        self.world = TellingWorld(self.nature, self.brain.state.objective, self.brain.sampler)
         self.tears = Random(self.nature.seed)
         self._live()
         if self.extension is not None:

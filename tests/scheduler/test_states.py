@@ -8,6 +8,7 @@ from orchestrator.scheduler.trial import TRANSITIONS, Status
 from orchestrator.scheduler.validation import validate
 from tests.scheduler.records import BEGUN, folded, pause, stop, suspend, train
 from tests.scheduler.support import (
+    built,
     checkpoint,
     completed,
     damaged,
@@ -33,6 +34,7 @@ Suspend            waiting    waiting    -          -        -          -       
 Stop               stopped    stopped    stopped    -        -          -         -
 GiveUp             failed     -          failed        -        -          -         -
 TrialReported      waiting    running    -          stopped  -          -         -
+TrialBuilt         waiting    running    -          stopped  -          -         -
 CheckpointSaved    waiting    running    paused     stopped  -          -         -
 CheckpointDelayed  waiting    running    paused     stopped  -          -         -
 CheckpointDamaged  waiting    waiting    paused     stopped  completed  diverged  failed
@@ -66,6 +68,7 @@ def record_of(kind: str, attempt: int) -> Record:
         "Stop": stop(0, attempt),
         "GiveUp": GiveUp(trial=0, attempt=attempt, reason="its worker was lost 3 times"),
         "TrialReported": reported(0, 2, 0.6, attempt),
+        "TrialBuilt": built(0, attempt),
         "CheckpointSaved": saved(0, 1, attempt=attempt),
         "CheckpointDelayed": delayed(0, attempt),
         "CheckpointDamaged": damaged(0, 1, attempt),

@@ -7,7 +7,7 @@ import pytest
 
 import search_spaces
 from search_spaces import load, shipped
-from search_spaces.shipped import mlp
+from search_spaces.shipped import cnn, mlp
 
 
 @pytest.mark.parametrize("name", shipped())
@@ -15,23 +15,29 @@ def test_shipped_spaces_load_and_need_no_advice(name: str) -> None:
     assert load(name).warnings() == []
 
 
-def test_mlp_has_what_the_notes_name_in_their_groups() -> None:
-    assert load("mlp") is mlp.space
-    assert {name: domain.group for name, domain in mlp.space.items()} == {
-        "learning_rate": 1,
-        "optimizer": 2,
-        "momentum": 2,
-        "beta1": 2,
-        "batch_size": 2,
-        "hidden_units": 2,
-        "layers": 3,
-        "learning_rate_decay": 3,
-        "batch_normalization": 3,
-        "beta2": 4,
-        "epsilon": 4,
-    }
+COMMON = {
+    "learning_rate": 1,
+    "optimizer": 2,
+    "momentum": 2,
+    "beta1": 2,
+    "batch_size": 2,
+    "learning_rate_decay": 3,
+    "batch_normalization": 3,
+    "beta2": 4,
+    "epsilon": 4,
+}
 
 
+def test_they_have_what_the_notes_name_in_their_groups() -> None:
+    assert load("mlp") is mlp.space and load("cnn") is cnn.space
+    groups = [{name: domain.group for name, domain in space.items()} for space in (mlp.space, cnn.space)]
+    assert groups == [
+        COMMON | {"hidden_units": 2, "layers": 3},
+        COMMON | {"filters": 2, "dense_units": 2, "blocks": 3, "kernel_size": 3, "dropout": 3},
+    ]
+
+
+@pytest.mark.parametrize("name", shipped())
 @pytest.mark.parametrize(
     ("unit", "usual"),
     [
@@ -39,8 +45,9 @@ def test_mlp_has_what_the_notes_name_in_their_groups() -> None:
         (1.0, {"optimizer": "adam", "beta1": 0.9, "beta2": 0.999, "epsilon": 1e-8}),
     ],
 )
-def test_the_usual_values_lie_in_the_middle_of_mlp(unit: float, usual: dict[str, float | str]) -> None:
-    configuration = mlp.space.configuration(dict.fromkeys(mlp.space, 0.5) | {"optimizer": unit})
+def test_the_usual_values_lie_in_the_middle(name: str, unit: float, usual: dict[str, float | str]) -> None:
+    space = load(name)
+    configuration = space.configuration(dict.fromkeys(space, 0.5) | {"optimizer": unit})
     of_the_optimizer = {"optimizer", "momentum", "beta1", "beta2", "epsilon"} & configuration.keys()
     assert {name: configuration[name] for name in of_the_optimizer} == pytest.approx(usual)
 

@@ -1,15 +1,18 @@
 """The shipped studies: listed without importing anything, and trained."""
 
+import gzip
 import subprocess
 import sys
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
 
-from orchestrator.studies import shipped
+from orchestrator.errors import UserError
+from orchestrator.studies import fashion_cnn, shipped
 from orchestrator.studies.digits_mlp import fit, study
-from orchestrator.training.data import check_data
+from orchestrator.training.data import Data, check_data
 from orchestrator.training.devices import prepare
 from orchestrator.training.link import Completed
 
@@ -42,7 +45,16 @@ def _one_thread() -> None:
     prepare(cpus=1, gpus=0)
 
 
+@pytest.fixture(scope="module")
+def clothes() -> Data:
+    try:
+        return check_data(fashion_cnn.data())
+    except UserError as error:
+        pytest.skip(str(error))
+
+
 def test_names_and_descriptions() -> None:
+    assert [name for name, _ in shipped()] == ["digits_mlp", "fashion_cnn"]
     assert ("digits_mlp", "A fully connected network that reads scikit-learn's handwritten digits.") in shipped()
 
 
@@ -82,3 +94,65 @@ def test_digits_can_be_read(configuration: dict[str, Any]) -> None:
 
 def test_each_trial_has_callbacks_of_its_own() -> None:
     assert fit(ADAM)["callbacks"][0] is not fit(ADAM)["callbacks"][0]
+
+
+def test_clothes_are_kept_apart(clothes: Data) -> None:
+    assert clothes.test is not None
+    pairs = (clothes.train, clothes.validation, clothes.test)
+    assert [len(y) for _, y in pairs] == [10_000, 2_500, 10_000]
+    (images, labels), (validation, _), _ = pairs
+    assert images.shape[1:] == (28, 28) and images.dtype == np.uint8 and images.max() == 255
+    assert np.allclose(np.bincount(labels) / len(labels), 0.1, atol=0.015)
+    alike = {x.tobytes() for x in images} & {x.tobytes() for x in validation}
+    assert len(alike) <= 2, "the original itself holds a few pictures twice"
+
+
+CNN = {"filters": 8, "dense_units": 32, "blocks": 2, "kernel_size": 3, "dropout": 0.1}
+
+
+@pytest.mark.parametrize("configuration", [ADAM, SGD | {"learning_rate": 0.03}], ids=["adam", "sgd"])
+def test_clothes_can_be_told_apart(clothes: Data, configuration: dict[str, Any]) -> None:
+    from tests.training.support import assignment, train
+
+    space = fashion_cnn.study.space
+    configuration = {name: value for name, value in (configuration | CNN).items() if name in space}
+    space.check(configuration)
+    done = train(fashion_cnn.study, assignment(2, max_epochs=2, configuration=configuration), clothes)
+    assert done.ending == Completed("reached epoch 2")
+    assert max(metrics["val_accuracy"] for metrics in done.link.curve.values()) > 0.7
+
+
+def test_every_network_of_the_space_can_be_built() -> None:
+    space = fashion_cnn.study.space
+    for unit in (0.0, 1.0):
+        configuration = space.configuration(dict.fromkeys(space, unit))
+        assert fashion_cnn.build(configuration).output_shape == (None, 10)
+
+
+def test_fashion_mnist_where_keras_keeps_it(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    folder = tmp_path / "datasets" / "fashion-mnist"
+    folder.mkdir(parents=True)
+    for part, rows in (("train", 3), ("t10k", 2)):
+        images = bytes(16) + bytes(range(1, 1 + rows)) * 784
+        (folder / f"{part}-images-idx3-ubyte.gz").write_bytes(gzip.compress(images))
+        (folder / f"{part}-labels-idx1-ubyte.gz").write_bytes(gzip.compress(bytes(8) + bytes(range(rows))))
+    monkeypatch.setenv("KERAS_HOME", str(tmp_path))
+    (images, labels), (test_images, test_labels) = fashion_cnn.fashion_mnist()
+    assert images.shape == (3, 28, 28) and images.flat[0] == 1 and labels.tolist() == [0, 1, 2]
+    assert test_images.shape == (2, 28, 28) and test_labels.tolist() == [0, 1]
+
+
+def test_fashion_mnist_that_is_nowhere(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("KERAS_HOME", str(tmp_path))
+    monkeypatch.setattr(fashion_cnn, "DEBIANS", tmp_path / "none")
+    monkeypatch.setattr("keras.src.backend.config._KERAS_DIR", str(tmp_path))
+    for name in ("http_proxy", "https_proxy"):
+        monkeypatch.setenv(name, "http://127.0.0.1:9")  # Where nobody listens.
+    with pytest.raises(UserError) as caught:
+        fashion_cnn.data()
+    (line,) = str(caught.value).splitlines()
+    assert line.startswith("Fashion-MNIST is not here and cannot be downloaded (")
+    assert line.endswith(
+        "install Debian's or Ubuntu's package dataset-fashion-mnist, or put its four files into "
+        f"{tmp_path / 'datasets' / 'fashion-mnist'}"
+    )

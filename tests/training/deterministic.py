@@ -17,7 +17,8 @@ from keras import callbacks, layers, optimizers
 
 from orchestrator.assignment import Checkpoint
 from orchestrator.study import Study
-from orchestrator.training import fit
+from orchestrator.training import fit, graphs
+from orchestrator.training.link import Loop
 from tests.training.support import NEVER, FakeLink, assignment, fit_study, numbers, train
 
 EPOCHS = 4
@@ -68,8 +69,8 @@ def patient(_: Any) -> dict[str, Any]:
     return {"callbacks": [early, callbacks.ReduceLROnPlateau(monitor="loss", patience=1, min_delta=0.3)]}
 
 
-def studies() -> dict[str, tuple[Study, FakeLink]]:
-    """And how each is interrupted after two epochs."""
+def studies() -> dict[str, tuple[Study, FakeLink, Loop]]:
+    """How each is interrupted after two epochs, and trained."""
     augmented = network(
         lambda: layers.Reshape((2, 2, 1)),
         lambda: layers.RandomFlip(seed=5),
@@ -88,21 +89,24 @@ def studies() -> dict[str, tuple[Study, FakeLink]]:
         policy="mixed_float16",
     )
     drifting = network(Drift, optimizer=lambda: optimizers.AdamW(0.02, gradient_accumulation_steps=3))
+    in_graph, by_fit = FakeLink(pause_at=2 * (BATCHES + 1) + 2), FakeLink(pause_at=2 * (BATCHES + 2) + 2)
     return {
-        "paused": (fit_study(augmented, fit=patient), FakeLink(["pause"])),
-        "paused within an epoch": (fit_study(scaled, fit=patient), FakeLink(pause_at=2 * (BATCHES + 2) + 2)),
-        "killed": (fit_study(drifting, fit=lambda _: {"callbacks": [Rates()]}), FakeLink(["stop"])),
+        "paused": (fit_study(augmented, fit=patient), FakeLink(["pause"]), "auto"),
+        "paused within an epoch": (fit_study(scaled, fit=patient), in_graph, "auto"),
+        "paused within an epoch of fit": (fit_study(scaled, fit=patient), by_fit, "fit"),
+        "killed": (fit_study(drifting, fit=lambda _: {"callbacks": [Rates()]}), FakeLink(["stop"]), "auto"),
     }
 
 
 def begin(folder: Path) -> dict[str, Any]:
-    fit.SECONDS_TO_FINISH_AN_EPOCH = 0.0
+    fit.SECONDS_TO_FINISH_AN_EPOCH = graphs.PART_SECONDS = 0.0
     curves = {}
-    for name, (study, link) in studies().items():
-        whole = train(study, assignment(EPOCHS), numbers())
+    for name, (study, link, loop) in studies().items():
+        whole = train(study, assignment(EPOCHS), numbers(), loop=loop)
         to_epoch, every = {"paused": (2, NEVER), "killed": (3, 0.0)}.get(name, (EPOCHS, NEVER))
-        first = train(study, assignment(to_epoch), numbers(), link, every=every)
+        first = train(study, assignment(to_epoch), numbers(), link, every, loop)
         checkpoint = next(checkpoint for checkpoint in first.link.checkpoints if checkpoint.epoch == 2)
+        assert ("step" in checkpoint.name) == (name == "paused within an epoch"), checkpoint
         (folder / name).write_bytes(first.link.contents[checkpoint.name])
         (folder / f"{name}.json").write_bytes(msgspec.json.encode(checkpoint))
         curves[name] = {"whole": whole.link.curve, "first": first.link.curve}
@@ -111,10 +115,10 @@ def begin(folder: Path) -> dict[str, Any]:
 
 def go_on(folder: Path) -> dict[str, Any]:
     curves = {}
-    for name, (study, _) in studies().items():
+    for name, (study, _, loop) in studies().items():
         start = msgspec.json.decode((folder / f"{name}.json").read_bytes(), type=Checkpoint)
         link = FakeLink()
         link.contents[start.name] = (folder / name).read_bytes()
-        done = train(study, assignment(EPOCHS, attempt=2, after_epoch=2, start=start), numbers(), link)
+        done = train(study, assignment(EPOCHS, attempt=2, after_epoch=2, start=start), numbers(), link, loop=loop)
         curves[name] = {"second": done.link.curve}
     return curves

@@ -1,7 +1,7 @@
 """A link that records what it is told and answers from a list, and small studies."""
 
 import hashlib
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
 from typing import Any
@@ -13,7 +13,7 @@ from orchestrator.assignment import Assignment, Checkpoint
 from orchestrator.objective import Direction
 from orchestrator.study import Study
 from orchestrator.training.data import Data
-from orchestrator.training.link import Activity, Ending, Interruption, Verdict
+from orchestrator.training.link import Activity, Ending, Interruption, Loop, Verdict
 from search_spaces import Fixed, Space
 
 SPACE = Space(rate=Fixed(0.01))
@@ -36,8 +36,13 @@ class FakeLink:
         self.contents: dict[str, bytes] = {}
         self.seconds: list[float] = []
         self.activities: list[Activity] = []
+        self.built_structures: list[tuple[str, bool]] = []
         self.questions = 0
         self._verdicts = list(self.verdicts)
+
+    def built(self, structure: str, reused: bool) -> None:
+        self._may_break("built")
+        self.built_structures.append((structure, reused))
 
     def report(self, epoch: int, metrics: dict[str, float], seconds: float) -> None:
         self._may_break("report")
@@ -55,8 +60,9 @@ class FakeLink:
         self.words.append("asked")
         return self._verdicts.pop(0)
 
-    def save(self, checkpoint: Checkpoint, content: bytes) -> None:
+    def save(self, pack: Callable[[], tuple[Checkpoint, bytes]]) -> None:
         self._may_break("save")
+        checkpoint, content = pack()
         assert checkpoint.bytes == len(content)
         assert checkpoint.sha256 == hashlib.sha256(content).hexdigest()
         self.words.append(f"saved {checkpoint.epoch}, best {checkpoint.best_epoch}")
@@ -106,11 +112,18 @@ def after(first: Trained, to_epoch: int, max_epochs: int = 4, **changes: Any) ->
     return assignment(to_epoch, max_epochs, attempt=2, after_epoch=start.epoch, start=start, **changes)
 
 
-def train(study: Study, given: Assignment, data: Any, link: FakeLink | None = None, every: float = NEVER) -> Trained:
+def train(
+    study: Study,
+    given: Assignment,
+    data: Any,
+    link: FakeLink | None = None,
+    every: float = NEVER,
+    loop: Loop = "auto",
+) -> Trained:
     from orchestrator.training.trial import train_trial
 
     link = link or FakeLink()
-    return Trained(train_trial(study, given, data, link, checkpoint_every=every), link)
+    return Trained(train_trial(study, given, data, link, every, loop), link)
 
 
 def numbers(rows: int = 50, features: int = 4, classes: int = 3) -> Data:
@@ -133,9 +146,8 @@ def tiny(configuration: dict[str, Any]) -> Any:
 
 
 def fit_study(build: Any = tiny, objective: str = "val_loss", direction: Direction = "min", **given: Any) -> Study:
-    return Study(
-        space=SPACE, build=build, data=numbers, objective=objective, direction=direction, **{"batch_size": 16, **given}
-    )
+    changed = {"data": numbers, "batch_size": 16, **given}
+    return Study(space=SPACE, build=build, objective=objective, direction=direction, **changed)
 
 
 def loop_study(train: Any, objective: str = "val_loss", direction: Direction = "min") -> Study:
@@ -146,7 +158,8 @@ def resume(study: Study, first: Trained, to_epoch: int, data: Any = None, **chan
     """As another attempt, perhaps on another worker."""
     link = FakeLink(changes.pop("verdicts", ()))
     link.contents = first.link.contents
-    return train(study, after(first, to_epoch, **changes), data, link)
+    loop = changes.pop("loop", "auto")
+    return train(study, after(first, to_epoch, **changes), data, link, loop=loop)
 
 
 def unbuilt_layers() -> Any:

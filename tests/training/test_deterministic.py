@@ -16,7 +16,7 @@ from tests.training import deterministic
 print(json.dumps(getattr(deterministic, sys.argv[1])(pathlib.Path(sys.argv[2]))))
 """
 ROOT = Path(__file__).parents[2]
-NAMES = ["paused", "paused within an epoch", "killed"]
+NAMES = ["paused", "paused within an epoch", "paused within an epoch of fit", "killed"]
 
 
 def curves(step: str, folder: Path) -> dict[str, Any]:

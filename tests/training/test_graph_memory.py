@@ -99,6 +99,6 @@ def test_tensorflow_itself_lets_nothing_go(monkeypatch: pytest.MonkeyPatch) -> N
     monkeypatch.setattr(session, "release_past_graphs", lambda: None)
     data, counted = numbers(), []
     for seed in range(2):
-        train(fit_study(build), assignment(1, max_epochs=1, seed=seed), data)
+        train(fit_study(build), assignment(1, max_epochs=1, seed=seed), data, loop="fit")
         counted.append((graphs(), registered()))
     assert all(later > earlier for earlier, later in zip(*counted, strict=True))

@@ -8,6 +8,8 @@ import pytest
 
 BEGINNING = """
     import sys
+    from contextlib import nullcontext
+
     from orchestrator import Float, Space, Study
     from orchestrator.assignment import Assignment
     from orchestrator.training import devices
@@ -23,8 +25,11 @@ BEGINNING = """
         def interruption(self):
             return None
 
-        def save(self, checkpoint, content):
-            self.files.append(content)
+        def save(self, pack):
+            self.files.append(pack())
+
+        def during(self, activity):
+            return nullcontext()
 
     devices.prepare_for_import(cpus=2, gpus=0, deterministic=True)
 
