@@ -68,7 +68,7 @@ def with_workers(workers: Sequence[int] = WORKERS) -> list[Driven]:
 def _in_process(what: str, *arguments: Any) -> dict[str, Any]:
     command = [sys.executable, "-m", "benchmarks.bench.growth", "--child", what, *map(str, arguments)]
     done = subprocess.run(command, capture_output=True, text=True, check=True)
-    row: dict[str, Any] = json.loads(done.stdout.splitlines()[-1])
+    row: dict[str, Any] = json.loads(next(line for line in done.stdout.splitlines() if line.startswith("{")))
     return row
 
 
