@@ -26,7 +26,7 @@ def drive(
             decided = scheduler.handle(event)
             records.append(event)
             records += decided
-            instructions += without_undone_pauses(decided)
+            instructions += without_undone_pauses(decided) if len(decided) > 1 else decided
             if scheduler.state.finished is not None:
                 break
         if journal is not None:

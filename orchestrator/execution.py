@@ -18,11 +18,12 @@ from orchestrator.driver import drive
 from orchestrator.errors import RunFailed, UserError
 from orchestrator.interruptions import Interruptions, WaitingForRoom
 from orchestrator.journal import FORMAT, Header, Journal
-from orchestrator.leaderboard import leaderboard, write_csv
+from orchestrator.leaderboard_file import LeaderboardFile
 from orchestrator.lock import Lock
 from orchestrator.run_copy import RunCopy
 from orchestrator.run_dir import delete_uncommitted, proof_of, write_best, write_study
 from orchestrator.scheduler.events import Event
+from orchestrator.scheduler.instructions import Record
 from orchestrator.scheduler.scheduler import Scheduler
 from orchestrator.settings import Settings
 from orchestrator.storage import Storage, open_storage, prepare
@@ -36,6 +37,11 @@ from orchestrator.workers.resources import how_many_workers
 from orchestrator.workers.shipping import ship
 
 EXPORT_SECONDS = 60.0
+MOST_BATCHES = 200.0
+"""Of reports, in a second, that all workers together send while nobody waits for them. Each costs the driver about a
+third of a millisecond, whatever is in it."""
+LONGEST_GATHERING = 0.5
+"""Seconds that a report may be on its way."""
 LIBRARIES = ("ray", "tensorflow", "keras", "numpy", "pandas")
 
 
@@ -116,6 +122,7 @@ def _working(execution: Execution, about: About, storage: Storage | None) -> Ite
         storage=None if storage is None else storage.where,
         deterministic=settings.deterministic,
         memory=settings.memory_per_trial,
+        gather=min(about.workers / MOST_BATCHES, LONGEST_GATHERING),
     )
     problem, data = begin_loading(execution.study, setup.study)
     pool = Pool(run_dir.name, setup, data, about.workers)
@@ -144,6 +151,12 @@ def _drive(
     else:
         execution.lock.note(**about_us)
         journal = Journal.reopen(run_dir, execution.lock)
+    table = LeaderboardFile(run_dir / "leaderboard.csv", state, about.space)
+
+    def watch(records: list[Record]) -> None:
+        display.watch(records)
+        table.watch()
+
     hold = WaitingForRoom(display.say, interruptions, _how_to_go_on(execution))
     try:
         with _copied(run_dir, storage, about.settings.storage_every, interruptions, display.say) as run_copy:
@@ -154,7 +167,7 @@ def _drive(
             interruptions.ask = backend.request_stop
             try:
                 if first:
-                    drive(scheduler, backend, journal, display.watch, backend.hold)
+                    drive(scheduler, backend, journal, watch, backend.hold)
                     if storage is None:  # There the copy of the journal has to know first.
                         with suppress(OSError):
                             delete_uncommitted(state, checkpoints)
@@ -164,7 +177,7 @@ def _drive(
             finally:
                 backend.close()
                 with suppress(OSError):  # The journal has it all; "leaderboard RUN_DIR" shows it.
-                    write_csv(leaderboard(state, list(about.space)), run_dir / "leaderboard.csv")
+                    table.write()
     finally:
         journal.close()
     display.close()

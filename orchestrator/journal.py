@@ -52,7 +52,7 @@ class JournalDamaged(UserError):
     """The file cannot be read: the message names the line."""
 
 
-encode = msgspec.json.Encoder().encode
+_encoder = msgspec.json.Encoder()
 # Not strict: numbers may stand as the strings "nan", "inf" and "-inf".
 decode_record = msgspec.json.Decoder(AnyEvent | AnyInstruction, strict=False).decode
 decode_header = msgspec.json.Decoder(Header).decode
@@ -73,7 +73,7 @@ class Journal:
         Raises:
             UserError: The directory holds a journal already, or another driver's lock.
         """
-        first = encode(header)
+        first = _encoder.encode_lines([header])
         lock = Lock(run_dir)
         lock.take(**about_us)
         try:
@@ -82,7 +82,7 @@ class Journal:
             lock.release()
             raise UserError(f"{run_dir} holds the journal of another run: choose another --run-dir") from None
         try:
-            journal._write([first])
+            journal._write(first)
         except OSError:
             journal.close()
             (run_dir / FILE).unlink()
@@ -104,7 +104,7 @@ class Journal:
             OSError: Such as that the disk is full; the journal is as it was, and the same may be tried again.
             UserError: Another driver has taken the run over.
         """
-        if lines := [encode(_spelled(record)) for record in records]:
+        if lines := _encoder.encode_lines([_spelled(record) for record in records]):
             self._lock.check()
             self._write(lines)
 
@@ -112,8 +112,8 @@ class Journal:
         self._file.close()
         self._lock.release()
 
-    def _write(self, lines: list[bytes]) -> None:
-        content = memoryview(b"\n".join(lines) + b"\n")
+    def _write(self, lines: bytes) -> None:
+        content = memoryview(lines)
         size = self._size + len(content)
         try:
             while content:
@@ -216,7 +216,7 @@ def _records(path: Path, start: int) -> Generator[Record, None, None]:
 
 def _spelled(record: Record) -> Record:
     """JSON has no NaN and no infinity."""
-    if not isinstance(record, TrialReported) or all(map(isfinite, record.metrics.values())):
+    if type(record) is not TrialReported or all(map(isfinite, record.metrics.values())):
         return record
     metrics: Any = {name: value if isfinite(value) else str(value) for name, value in record.metrics.items()}
     return msgspec.structs.replace(record, metrics=metrics)

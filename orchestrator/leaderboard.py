@@ -54,7 +54,7 @@ def leaderboard(state: State, hyperparameters: Iterable[str]) -> "pd.DataFrame":
     """A row for each trial, in the order and with the columns that stand at the top of this file."""
     import pandas as pd
 
-    trials = [state.trials[number] for number in _order(state)]
+    trials = [state.trials[number] for number in order(state)]
     bests = [trial.best if trial.score is not None else None for trial in trials]
     ranked = len(state.ranking)
     columns: dict[str, pd.Series[Any]] = {}
@@ -62,7 +62,7 @@ def leaderboard(state: State, hyperparameters: Iterable[str]) -> "pd.DataFrame":
     def add(name: str, values: Sequence[Any], dtype: Any) -> None:
         try:
             columns[name] = pd.Series(values, dtype=dtype)
-        except OverflowError:  # An integer of more than 64 bits.
+        except (OverflowError, TypeError):  # An integer of more than 63 bits.
             columns[name] = pd.Series(values, dtype=object)
 
     add("rank", [place + 1 if place < ranked else None for place in range(len(trials))], "Int64")
@@ -77,17 +77,19 @@ def leaderboard(state: State, hyperparameters: Iterable[str]) -> "pd.DataFrame":
     for name in hyperparameters:
         values = [trial.configuration.get(name, pd.NA) for trial in trials]
         add(name, values, _dtype({type(value) for value in values if value is not pd.NA}))
-    # By trial, so that columns keep their places while ranks change.
-    metrics = dict.fromkeys(name for trial in state.trials if trial.score is not None for name in _metrics(trial))
-    for name, column in _metric_columns(metrics, columns).items():
+    for name, column in metric_columns(metrics_of(state.trials), columns).items():
         add(column, [best and best.metrics.get(name) for best in bests], "Float64")
     return pd.DataFrame(columns)
 
 
 def write_csv(frame: "pd.DataFrame", path: Path) -> None:
+    replace_whole(path, f"{_as_csv(frame)}\n")
+
+
+def replace_whole(path: Path, text: str) -> None:
     """Written aside and put in place whole, so that nobody reads half of it."""
     aside = path.with_name(f"{path.name}.new")
-    aside.write_text(f"{_as_csv(frame)}\n", encoding="utf-8", newline="\n")
+    aside.write_text(text, encoding="utf-8", newline="\n")
     aside.replace(path)
 
 
@@ -108,11 +110,18 @@ def format_table(
 
 def _as_csv(frame: "pd.DataFrame") -> str:
     """Numbers in full, and no text that a spreadsheet would run."""
+    import pandas as pd
 
     def safe(value: Any) -> Any:
         return tables.for_spreadsheet(value) if isinstance(value, str) else value
 
-    texts = frame.apply(lambda column: column.map(safe) if str(column.dtype) in ("string", "object") else column)
+    def texts_of(column: "pd.Series[Any]") -> "pd.Series[Any]":
+        """What stands among texts is not taken for a number of another kind because of that."""
+        if str(column.dtype) not in ("string", "object"):
+            return column
+        return pd.Series([safe(value) for value in column], index=column.index, dtype=object)
+
+    texts = pd.DataFrame({name: texts_of(column) for name, column in frame.items()})
     headers = [safe(name) for name in frame]
     return str(texts.to_csv(index=False, header=headers, lineterminator="\n")).removesuffix("\n")
 
@@ -125,18 +134,21 @@ def cells(frame: "pd.DataFrame") -> dict[str, list[Any]]:
     }
 
 
-def _order(state: State) -> Iterator[int]:
+def order(state: State) -> Iterator[int]:
     yield from (number for _, number in state.ranking)
     unscored = [trial for trial in state.trials if trial.score is None]
     lost = (Status.DIVERGED, Status.FAILED)
     yield from (trial.number for trial in sorted(unscored, key=lambda trial: trial.status in lost))
 
 
-def _metrics(trial: Trial) -> Iterable[str]:
-    return trial.best.metrics if trial.best is not None else ()
+def metrics_of(trials: Iterable[Trial]) -> list[str]:
+    """By trial, so that columns keep their places while ranks change."""
+    bests = (trial.best for trial in trials if trial.score is not None)
+    sets = dict.fromkeys(tuple(best.metrics) for best in bests if best is not None)
+    return [*dict.fromkeys(name for metrics in sets for name in metrics)]
 
 
-def _metric_columns(metrics: Iterable[str], taken: Iterable[str]) -> dict[str, str]:
+def metric_columns(metrics: Iterable[str], taken: Iterable[str]) -> dict[str, str]:
     """The column of each metric. Those that can keep their name do, whatever the others have to be called."""
     names = list(metrics)
     taken = set(taken)

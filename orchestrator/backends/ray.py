@@ -118,7 +118,9 @@ class RayBackend:
     def _event_of(self, worker: int, message: AnyMessage | Lost, now: float) -> Event | None:
         match message:
             case Said():
-                return msgspec.structs.replace(message.event, at=now)
+                # Decoded just now, and nobody has seen it yet: setting its time is cheaper than making another.
+                msgspec.structs.force_setattr(message.event, "at", now)
+                return message.event
             case Ready():
                 return WorkerJoined(at=now, worker=worker, node=message.node)
             case Lost():

@@ -9,6 +9,7 @@ from orchestrator.scheduler.events import (
     NodeDraining,
     StopRequested,
     TrialFailed,
+    TrialReported,
     WorkerLost,
 )
 from orchestrator.scheduler.instructions import AGAIN, Adapt, GiveUp, Record, Stop, StopSampling, Suspend, Train
@@ -26,7 +27,7 @@ class News:
 
     def of(self, records: Sequence[Record]) -> Iterator[str]:
         for record in records:
-            line = self._line(record)
+            line = None if type(record) is TrialReported else self._line(record)
             if line is None:
                 continue
             self._said[type(record)] += 1
@@ -51,7 +52,7 @@ class News:
                 return f"trial {record.trial} has failed: {record.reason}"
             case Suspend(cause="stalled") | Stop(timed_out=True):
                 return f"trial {record.trial}: {record.reason}"
-            case TrialFailed() if self.state.trials[record.trial].failure is record:
+            case TrialFailed() if self._is_last(record):
                 return f"trial {record.trial} failed: {failure(record)}"
             case Train() if self._begins_again(record) and not self._told_of_beginning_again:
                 self._told_of_beginning_again = True
@@ -66,6 +67,11 @@ class News:
             case StopRequested():
                 return f"stopping: {record.reason}"
         return None
+
+    def _is_last(self, record: TrialFailed) -> bool:
+        """It was not ignored."""
+        last = self.state.trials[record.trial].failure
+        return last is not None and (last.attempt, last.at) == (record.attempt, record.at)
 
     def _begins_again(self, train: Train) -> bool:
         """It was paused, and not because of anything that went wrong."""

@@ -21,16 +21,16 @@ whole domain), or stays at its default.
 from bisect import bisect_right
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from math import inf, isfinite, log2, sqrt
+from math import isfinite, log2, sqrt
 from operator import attrgetter
 from typing import Any
 
 from numpy.random import Generator
-from sortedcontainers import SortedList
 
 from orchestrator.adaptation import Adaptation
 from orchestrator.assignment import Configuration
 from orchestrator.draws import Purpose, generator
+from orchestrator.ranking import Ranking
 from orchestrator.samplers import vicinity
 from orchestrator.samplers.base import Exhausted
 from orchestrator.samplers.random import RandomSampler
@@ -86,9 +86,7 @@ class NarrowingSampler(RandomSampler):
 
     def __init__(self, space: Space, seed: int, trials: int | None = None, repeats: bool = False) -> None:
         super().__init__(space, seed, trials, repeats)
-        self._ranking: SortedList[tuple[float, int]] = SortedList()
-        """(-score, trial)"""
-        self._scores: dict[int, float] = {}
+        self._ranking = Ranking()
         self._configurations: dict[int, Configuration] = {}
         self._next = 0
         self._freed = False
@@ -117,7 +115,7 @@ class NarrowingSampler(RandomSampler):
         if number <= self._round:
             return None
         few = min(MOST_BEST, -(-len(self._ranking) // 4))
-        best = [trial for _, trial in self._ranking.islice(0, few)]
+        best = [trial for _, trial in self._ranking[:few]]
         around = [self._configurations[trial] for trial in best]
         reach = self._reaches(now, around[0])
         reason = self._reason(number, now, best, around, reach)
@@ -132,15 +130,16 @@ class NarrowingSampler(RandomSampler):
         self._freed = False
 
     def reported(self, trial: int, epoch: int, score: float) -> None:
-        if isfinite(score) and score > self._scores.get(trial, -inf):
-            self._rank(trial, score)
+        best = self._ranking.score(trial)
+        if isfinite(score) and (best is None or score > best):
+            self._ranking.put(trial, score)
 
     def paused(self, trial: int) -> None:
         self._freed = True
 
     def ended(self, trial: int, score: float | None) -> None:
         self._freed = True
-        self._rank(trial, score)
+        self._ranking.put(trial, score)
 
     def adapted(self, settings: Mapping[str, Any]) -> None:
         self._round = settings["round"]
@@ -148,13 +147,6 @@ class NarrowingSampler(RandomSampler):
         self._reach = dict(settings["reach"])
 
     # Inside.
-
-    def _rank(self, trial: int, score: float | None) -> None:
-        if (known := self._scores.pop(trial, None)) is not None:
-            self._ranking.remove((-known, trial))
-        if score is not None:
-            self._scores[trial] = score
-            self._ranking.add((-score, trial))
 
     def _round_of(self, trial: int) -> tuple[int, Round]:
         """Its number, and what the plan says for it."""

@@ -3,15 +3,21 @@
 `State` is this and how each record changes it; `validation.py` re-derives every index from the trials.
 """
 
-from sortedcontainers import SortedList, SortedSet
+from math import inf
+
+from sortedcontainers import SortedSet
 
 from orchestrator.assignment import Checkpoint, Configuration
 from orchestrator.objective import Objective
-from orchestrator.scheduler.events import RunResumed, WorkerLost
+from orchestrator.ranking import Ranking
+from orchestrator.scheduler.events import RunResumed, TrialEvent, WorkerLost
 from orchestrator.scheduler.instructions import Adapt, EndRun, Finish
 from orchestrator.scheduler.timesheet import Timesheet
-from orchestrator.scheduler.trial import Report, Status, Trial
+from orchestrator.scheduler.trial import TRANSITIONS, Status, Trial
 from orchestrator.scheduler.worker import Worker
+
+RECENT = 64
+"""Trials. The first one in a worker may take much longer than all that follow."""
 
 
 class Knowledge:
@@ -26,21 +32,7 @@ class Knowledge:
         """Workers that are to be dismissed, and have not been yet."""
         self.draining: dict[str, str] = {}
         """Nodes that are about to be taken away, and why."""
-        self.by_status: dict[Status, SortedSet[int]] = {status: SortedSet() for status in Status}
-        self.held: set[int] = set()
-        """Trials in some worker's memory."""
-        self.ready: SortedSet[int] = SortedSet()
-        """Waiting trials that no worker has: they go on before any other begins."""
-        self.heard: dict[int, float] = {}
-        """When each running trial was last heard of, the longest silent first."""
-        self.parting: dict[int, float] = {}
-        """Since when workers have been asked to let go of trials that they still hold, the longest first."""
-        self.ranking: SortedList[tuple[float, int]] = SortedList()
-        """(-score, number) of every trial that has a score."""
-        self.superseded: dict[str, Checkpoint] = {}
-        """Committed checkpoints that nothing needs any more."""
-        self.ended_saved: SortedSet[int] = SortedSet()
-        """Ended trials that have a checkpoint."""
+        self._begin_indexes()
         self.checkpoint_bytes = 0
         """Of all committed checkpoints that were not discarded."""
         self.wake_at: float | None = None
@@ -63,6 +55,8 @@ class Knowledge:
         self.longest_epoch = 0.0  # In seconds.
         self.words_ignored = 0
         self.bad_study: str | None = None
+        self.traced: int | None = None
+        """The failed trial whose traceback is kept."""
         self.last_stop = 0.0
         """When a trial that a worker held was last stopped."""
         self.most_workers = 0
@@ -73,8 +67,34 @@ class Knowledge:
         self.losses_in_a_row = 0
         self.last_loss = ""
         self.turnarounds = 0
-        self.turnaround_seconds = 0.0
-        """How long workers were at trials that completed, in sum."""
+        self.turnaround: float | None = None
+        """How long workers were at trials that completed, in seconds: the mean of about the last `RECENT`."""
+
+    def _begin_indexes(self) -> None:
+        """Of trials and checkpoints."""
+        self.by_status: dict[Status, SortedSet[int]] = {status: SortedSet() for status in Status}
+        self.held: set[int] = set()
+        """Trials in some worker's memory."""
+        self.ready: SortedSet[int] = SortedSet()
+        """Waiting trials that no worker has: they go on before any other begins."""
+        self.ready_for_fresh: SortedSet[int] = SortedSet()
+        """The same of those that need a fresh worker."""
+        self.came_to_wait: list[int] = []
+        """Trials that have become ready since the last event came, and so could be given up."""
+        self.heard: dict[int, float] = {}
+        """When each running trial was last heard of, the longest silent first."""
+        self.parting: dict[int, float] = {}
+        """Since when workers have been asked to let go of trials that they still hold, the longest first."""
+        self.ranking = Ranking()
+        """Every trial that has a score."""
+        self.superseded: dict[str, Checkpoint] = {}
+        """Committed checkpoints that nothing needs any more."""
+        self.ended_saved: SortedSet[int] = SortedSet()
+        """Ended trials that have a checkpoint."""
+        self.saved = Ranking()
+        """Those of them that have a score in it, by that."""
+        self.spare = Ranking()
+        """Paused trials that have a checkpoint, and that no worker has; without a score they come last."""
 
     @property
     def best(self) -> Trial | None:
@@ -83,9 +103,7 @@ class Knowledge:
 
     def best_saved(self, most: int) -> list[Trial]:
         """Of the ended trials that have a checkpoint, those with the best scores in it; the lower number wins ties."""
-        saved = [self.trials[number] for number in self.ended_saved]
-        scored = [trial for trial in saved if trial.safe_score is not None and trial.score is not None]
-        return sorted(scored, key=lambda trial: (-(trial.safe_score or 0.0), trial.number))[:most]
+        return [self.trials[number] for _, number in self.saved[:most]]
 
     def count(self, status: Status) -> int:
         return len(self.by_status[status])
@@ -96,6 +114,11 @@ class Knowledge:
         return trial.status is Status.COMPLETED and checkpoint is not None and checkpoint.epoch == reached < max_epochs
 
     # Workers.
+
+    def _turn_around(self, worker: Worker) -> None:
+        self.turnarounds += 1
+        mean = self.turnaround or 0.0
+        self.turnaround = mean + (self.now - worker.since - mean) / min(self.turnarounds, RECENT)
 
     def _count_worker_seconds(self) -> None:
         self.worker_seconds += len(self.workers) * (self.now - self.staffed_since)
@@ -122,6 +145,8 @@ class Knowledge:
             self._hear(trial)
         else:
             self.heard.pop(trial.number, None)
+        if trial.checkpoint is not None:
+            self._rank_saved(trial)
 
     def _hear(self, trial: Trial) -> None:
         self.heard.pop(trial.number, None)
@@ -137,19 +162,39 @@ class Knowledge:
         """A trial that no worker has any more goes on later, unless it has ended or is paused."""
         if trial.status in (Status.RUNNING, Status.WAITING):
             self._move(trial, Status.WAITING)
-            self.ready.add(trial.number)
+            (self.ready_for_fresh if trial.needs_fresh_worker else self.ready).add(trial.number)
+            self.came_to_wait.append(trial.number)
+
+    def _take_up(self, trial: Trial) -> None:
+        """It waits no more."""
+        self.ready.discard(trial.number)
+        self.ready_for_fresh.discard(trial.number)
 
     def _end(self, trial: Trial, status: Status, reason: str) -> None:
-        if status in (Status.DIVERGED, Status.FAILED):
-            self._unrank(trial)
-        self.ready.discard(trial.number)
+        self._take_up(trial)
         self._move(trial, status)
         trial.reason = reason
+        if status in (Status.DIVERGED, Status.FAILED):
+            self._rescore(trial)
         if trial.previous is not None:
             self._supersede(trial.previous)
             trial.previous = None
-        if trial.checkpoint is not None:
-            self.ended_saved.add(trial.number)
+
+    def _settle(self, trial: Trial) -> None:
+        """Once it has ended and no worker has it, it takes no more memory than its row on the leaderboard needs.
+
+        Of failures the one with the lowest number is told with its traceback; the journal has them all.
+        """
+        if trial.holder is not None or not trial.status.ended:
+            return
+        trial.settle()
+        if trial.status is Status.FAILED and trial.failure is not None:
+            first = self.trials[self.by_status[Status.FAILED][0]]
+            if first.number < trial.number:
+                trial.forget_traceback()
+            elif self.traced not in (None, trial.number):
+                self.trials[self.traced].forget_traceback()
+            self.traced = first.number
 
     def _give_up_attempt(self, trial: Trial) -> None:
         """What a worker knew of a trial is gone, and so is what was learned since the last checkpoint.
@@ -162,6 +207,7 @@ class Knowledge:
             trial.weights_lost = trial.epoch > (trial.checkpoint.epoch if trial.checkpoint else 0)
         else:
             self._withdraw_unsaved(trial)
+        self._settle(trial)
 
     def _let_go(self, trial: Trial) -> None:
         self._leave_queue(trial)
@@ -171,6 +217,8 @@ class Knowledge:
         trial.holder = None
         trial.suspended = False
         self.parting.pop(trial.number, None)
+        if trial.checkpoint is not None:
+            self._rank_saved(trial)
 
     def _leave_queue(self, trial: Trial) -> None:
         worker = self.workers.get(trial.holder) if trial.holder is not None else None
@@ -184,6 +232,19 @@ class Knowledge:
                 self._move(first, Status.RUNNING)
         elif worker.leaving is None:
             self.idle.add(worker.number)
+
+    def _release(self, record: TrialEvent, status: Status, reason: str) -> None:
+        """The worker is through with a trial; one that was stopped meanwhile stays so."""
+        trial = self.trials[record.trial]
+        worker = self.workers.get(trial.holder) if trial.holder is not None else None
+        if worker is not None and status is Status.COMPLETED and trial.status is Status.RUNNING:
+            self._turn_around(worker)
+        self._let_go(trial)
+        if TRANSITIONS[trial.status, type(record)] is status:
+            self._end(trial, status, reason)
+        elif status is not Status.COMPLETED:
+            self._withdraw_unsaved(trial)
+        self._settle(trial)
 
     def _lose(self, trial: Trial, record: WorkerLost) -> None:
         was_running = trial.status is Status.RUNNING
@@ -201,7 +262,6 @@ class Knowledge:
         for number in list(self.ended_saved):
             trial = self.trials[number]
             if self.reopens(trial, max_epochs):
-                self.ended_saved.discard(number)
                 self._move(trial, Status.WAITING)
                 self._give_up_attempt(trial)
                 self._wait(trial)
@@ -209,25 +269,31 @@ class Knowledge:
 
     # Scores and checkpoints.
 
-    def _rescore(self, trial: Trial, report: Report | None = None, cut_after: int | None = None) -> None:
-        before = trial.score
-        if cut_after is not None:
-            trial.cut(cut_after)
-        if report is not None:
-            trial.add(report)
-        if trial.score != before:
-            if before is not None:
-                self.ranking.discard((-before, trial.number))
-            if trial.score is not None:
-                self.ranking.add((-trial.score, trial.number))
+    def _rescore(self, trial: Trial) -> None:
+        """Its score may have changed."""
+        self.ranking.put(trial.number, trial.score)
+        if trial.checkpoint is not None:
+            self._rank_saved(trial)
+
+    def _withdraw(self, trial: Trial, after: int) -> None:
+        """What was learned after an epoch is lost, and a best epoch among it."""
+        trial.cut(after)
+        self._rescore(trial)
 
     def _withdraw_unsaved(self, trial: Trial) -> None:
-        """What was learned since the last checkpoint is lost, and a best epoch among it."""
-        self._rescore(trial, cut_after=trial.checkpoint.epoch if trial.checkpoint else 0)
+        self._withdraw(trial, trial.checkpoint.epoch if trial.checkpoint else 0)
 
-    def _unrank(self, trial: Trial) -> None:
-        if trial.score is not None:
-            self.ranking.discard((-trial.score, trial.number))
+    def _rank_saved(self, trial: Trial) -> None:
+        """By what it has in its checkpoint, among those whose checkpoints may have to go."""
+        is_saved, number, score = trial.checkpoint is not None, trial.number, trial.score
+        is_spare = is_saved and trial.status is Status.PAUSED and trial.holder is None
+        self.spare.put(number, (-inf if score is None else score) if is_spare else None)
+        is_saved &= trial.status.ended
+        self.saved.put(number, trial.safe_score if is_saved and score is not None else None)
+        if is_saved:
+            self.ended_saved.add(number)
+        else:
+            self.ended_saved.discard(number)
 
     def _supersede(self, checkpoint: Checkpoint) -> None:
         self.superseded[checkpoint.name] = checkpoint
@@ -237,7 +303,4 @@ class Knowledge:
         trial.checkpoint = checkpoint
         best_epoch = checkpoint.best_epoch if checkpoint is not None else 0
         trial.safe_score = next((report.score for report in trial.curve if report.epoch == best_epoch), None)
-        if checkpoint is None:
-            self.ended_saved.discard(trial.number)
-        elif trial.status.ended:
-            self.ended_saved.add(trial.number)
+        self._rank_saved(trial)

@@ -1,7 +1,8 @@
 """Whether a record can follow a state. Asked before anything is changed."""
 
+from collections.abc import Callable
 from math import inf, isfinite
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from orchestrator.assignment import Checkpoint
 from orchestrator.scheduler.events import (
@@ -52,22 +53,14 @@ def _is_last_or_previous(state: "State", record: CheckpointDamaged) -> bool:
 
 
 def check(state: "State", record: Record) -> None:
-    if isinstance(record, Train | Suspend | Dismiss) and record.worker not in state.workers:
-        raise IllegalRecord(f"{record}: there is no such worker")
-    if isinstance(record, WorkerJoined) and record.worker in state.workers:
-        raise IllegalRecord(f"{record}: the worker is there already")
-    if isinstance(record, TrialReported) and state.objective.name not in record.metrics:
-        raise IllegalRecord(f"{record}: the objective '{state.objective.name}' is not among the metrics")
+    """
+    Raises:
+        IllegalRecord: The record cannot follow.
+    """
     if isinstance(record, Event) and not isfinite(record.at):
         raise IllegalRecord(f"{record}: it has no time")
-    if isinstance(record, TrialReported | TrialDiverged) and record.epoch < 1:
-        raise IllegalRecord(f"{record}: there is no such epoch")
-    if isinstance(record, TrialReported) and not 0 <= record.seconds < inf:
-        raise IllegalRecord(f"{record}: no epoch takes so long")
-    if isinstance(record, ConfigurationProposed | SamplerExhausted) and record.number not in state.proposing:
-        raise IllegalRecord(f"{record}: nobody asked for it")
-    if isinstance(record, Discard) and not _is_committed(state, record.checkpoint):
-        raise IllegalRecord(f"{record}: there is no such checkpoint")
+    if (look := PROBLEMS.get(type(record))) is not None and (problem := look(state, record)) is not None:
+        raise IllegalRecord(f"{record}: {problem}")
     number = record.assignment.trial if isinstance(record, Train) else getattr(record, "trial", None)
     if number is None or (isinstance(record, Train) and number == len(state.trials)):
         return
@@ -76,3 +69,45 @@ def check(state: "State", record: Record) -> None:
     status = state.trials[number].status
     if (status, type(record)) not in TRANSITIONS:
         raise IllegalRecord(f"{record}: trial {number} is {status}")
+
+
+def _of_worker(state: "State", record: Train | Suspend | Dismiss) -> str | None:
+    return None if record.worker in state.workers else "there is no such worker"
+
+
+def _of_joined(state: "State", record: WorkerJoined) -> str | None:
+    return "the worker is there already" if record.worker in state.workers else None
+
+
+def _of_report(state: "State", record: TrialReported) -> str | None:
+    if state.objective.name not in record.metrics:
+        return f"the objective '{state.objective.name}' is not among the metrics"
+    if record.epoch < 1:
+        return "there is no such epoch"
+    return None if 0 <= record.seconds < inf else "no epoch takes so long"
+
+
+def _of_diverged(_: "State", record: TrialDiverged) -> str | None:
+    return None if record.epoch >= 1 else "there is no such epoch"
+
+
+def _of_proposal(state: "State", record: ConfigurationProposed | SamplerExhausted) -> str | None:
+    return None if record.number in state.proposing else "nobody asked for it"
+
+
+def _of_discard(state: "State", record: Discard) -> str | None:
+    return None if _is_committed(state, record.checkpoint) else "there is no such checkpoint"
+
+
+PROBLEMS: dict[type, Callable[["State", Any], str | None]] = {
+    Train: _of_worker,
+    Suspend: _of_worker,
+    Dismiss: _of_worker,
+    WorkerJoined: _of_joined,
+    TrialReported: _of_report,
+    TrialDiverged: _of_diverged,
+    ConfigurationProposed: _of_proposal,
+    SamplerExhausted: _of_proposal,
+    Discard: _of_discard,
+}
+"""What is wrong with a record of each kind, beside what the table of a trial's states says."""

@@ -9,10 +9,12 @@ from orchestrator.scheduler.trial import Status, Trial
 from orchestrator.stoppers import Promotion, Stopper
 
 
-def in_order(state: State) -> list[Trial]:
-    """Those that need a fresh worker come first, lest others use it."""
-    trials = [state.trials[number] for number in state.ready]
-    return sorted(trials, key=lambda trial: not trial.needs_fresh_worker)
+def first_ready(state: State) -> Iterator[Trial]:
+    """Of those that need a fresh worker, which come first lest others use it, and of the others: what does not do for
+    the first of them does for none."""
+    for ready in (state.ready_for_fresh, state.ready):
+        if ready:
+            yield state.trials[ready[0]]
 
 
 def worker_for(trial: Trial, state: State) -> int | None:

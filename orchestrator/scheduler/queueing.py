@@ -1,12 +1,27 @@
-"""Which worker gets new trials queued behind the one that it is ending, and how many."""
+"""Which worker gets new trials queued behind the one that it is ending, and how many.
+
+A worker that asks only when it is through waits for a round trip: some milliseconds, and ten times that while the
+driver is busy or far away. What is queued instead is given to a worker sooner than need be: at the end of a run it may
+wait there while another worker has nothing left to do. So how much is queued depends on how long trials take:
+
+- brief ones: as many as keep a worker busy for QUEUE_SECONDS, at most LONGEST_QUEUE. With trials of a millisecond a
+  round trip for each would be most of the time;
+- up to ONE_SECONDS: one. A wait of 20 ms is a hundredth of 2 s, and twice as much as the end of a run of 100 trials
+  on 4 workers can lose by it;
+- longer ones: none.
+
+Never more than a worker's share of the new trials that are left, and none of the last, as many as there are workers:
+whoever is free first takes those.
+"""
 
 from orchestrator.scheduler.events import Event, TrialEvent
+from orchestrator.scheduler.limits import Limits
 from orchestrator.scheduler.state import State
 from orchestrator.scheduler.worker import Worker
 
 QUEUE_SECONDS = 0.1
-"""About as much work is queued as keeps a worker busy this long: none behind trials that take longer."""
-LONGEST_QUEUE = 16
+LONGEST_QUEUE = 64
+ONE_SECONDS = 2.0
 
 
 def worker_of(event: Event, state: State) -> Worker | None:
@@ -17,16 +32,18 @@ def worker_of(event: Event, state: State) -> Worker | None:
     return None if number is None else state.workers.get(number)
 
 
-def has_room(worker: Worker, state: State) -> bool:
+def has_room(worker: Worker, state: State, limits: Limits) -> bool:
     """Behind an assignment that ends its trial, for as many new ones as are done in a moment."""
-    if worker.leaving or not worker.queue or len(worker.queue) > _length(state):
+    if worker.leaving or not worker.queue or len(worker.queue) > length(state):
         return False
-    queued = [state.trials[number] for number in worker.queue]
-    return all(trial.assignment.ends_trial and not trial.needs_fresh_worker for trial in queued)
+    if not limits.allow(len(state.trials) + len(worker.queue) * len(state.workers)):
+        return False
+    last = state.trials[worker.queue[-1]]  # Behind which the others were queued on the same terms.
+    return last.assignment.ends_trial and not last.needs_fresh_worker
 
 
-def _length(state: State) -> int:
-    if not state.turnarounds:
+def length(state: State) -> int:
+    mean = state.turnaround
+    if mean is None or mean > ONE_SECONDS:
         return 0
-    mean = state.turnaround_seconds / state.turnarounds
-    return LONGEST_QUEUE if mean * LONGEST_QUEUE <= QUEUE_SECONDS else int(QUEUE_SECONDS / mean)
+    return LONGEST_QUEUE if mean * LONGEST_QUEUE <= QUEUE_SECONDS else max(1, int(QUEUE_SECONDS / mean))

@@ -19,17 +19,22 @@ class Retention:
 
     def safe_score(self, state: State) -> float | None:
         """A trial that ends below this need not be saved."""
-        kept = state.best_saved(self.keep)
-        return kept[-1].safe_score if len(kept) == self.keep else None
+        return -state.saved[self.keep - 1][0] if len(state.saved) >= self.keep else None
 
     def discardable(self, state: State) -> Checkpoint | None:
         if state.superseded:
             return next(iter(state.superseded.values()))
         if not state.ended_saved:
             return None
-        kept = state.best_saved(min(self.keep, 1) if self._is_full(state) else self.keep)
-        saved = [state.trials[number] for number in state.ended_saved] if len(kept) < len(state.ended_saved) else []
-        return next((trial.checkpoint for trial in saved if trial not in kept), None)
+        keep = min(self.keep, 1) if self._is_full(state) else self.keep
+        if len(state.saved) < len(state.ended_saved):
+            number = next(number for number in state.ended_saved if state.saved.score(number) is None)
+        elif len(state.saved) > keep:
+            _, number = state.saved[-1]
+        else:
+            return None
+        checkpoint: Checkpoint | None = state.trials[number].checkpoint
+        return checkpoint
 
     def _is_full(self, state: State) -> bool:
         """Beyond the cap no ended trial but the best one keeps its checkpoint, before a paused one ends for it."""
@@ -39,10 +44,8 @@ class Retention:
         """The paused trial that must end to make room, and why."""
         if self.most_bytes is None or not self._is_full(state):
             return None
-        paused = [state.trials[number] for number in state.by_status[Status.PAUSED]]
-        free = [trial for trial in paused if trial.holder is None and trial.checkpoint is not None]
-        if not free:
+        if not state.spare:
             return None
-        worst = min(free, key=lambda trial: (trial.score is not None, trial.score or 0.0, -trial.number))
+        worst = state.trials[state.spare[-1][1]]
         size = f"{state.checkpoint_bytes / 1e9:.3g} GB of at most {self.most_bytes / 1e9:.3g} GB (--checkpoint-bytes)"
-        return worst, f"checkpoints take {size}, and it was the worst of {len(paused)} that were paused"
+        return worst, f"checkpoints take {size}, and it was the worst of {state.count(Status.PAUSED)} that were paused"

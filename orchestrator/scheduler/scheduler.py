@@ -26,7 +26,7 @@ from orchestrator.assignment import Assignment, Checkpoint, Configuration
 from orchestrator.draws import training_seed
 from orchestrator.objective import Objective
 from orchestrator.samplers import Exhausted, Sampler
-from orchestrator.scheduler import placing
+from orchestrator.scheduler import placing, proposing
 from orchestrator.scheduler.events import Event, TimeReached, TrialFailed, TrialReported
 from orchestrator.scheduler.instructions import (
     AGAIN,
@@ -39,7 +39,6 @@ from orchestrator.scheduler.instructions import (
     Instruction,
     Outcome,
     Pause,
-    Propose,
     Record,
     Stop,
     StopSampling,
@@ -62,8 +61,6 @@ RELEASE_SECONDS = 20.0
 """How long the end of a run waits for workers to let go of their trials."""
 WEIGHTS_LOST = "the best, whose weights were lost while it was paused"
 PAUSED_AGAIN = Verdict("pause", "paused again, now that its weights are there")
-AHEAD = 1
-"""A slow sampler is asked for so many configurations more than there are idle workers."""
 
 
 class Scheduler:
@@ -93,6 +90,8 @@ class Scheduler:
         self.retention = retention or Retention()
         self.queues = queues
         """Whether brief trials may be queued at workers: how many there are depends on how fast all goes."""
+        moments = (self.limits.max_time, self.limits.gpu_hours, self.tolerance.stall_timeout)
+        self._has_deadlines = any(moment is not None for moment in moments)
 
     def handle(self, event: Event) -> list[Instruction]:
         """Take in one fact and decide what follows.
@@ -101,7 +100,7 @@ class Scheduler:
             IllegalRecord: The event cannot follow; nothing was changed.
         """
         instructions: list[Instruction] = []
-        if not self._apply(event):
+        if not self._apply(event) or self._is_routine(event):
             return instructions
         while (instruction := self._decide(event)) is not None:
             self._apply(instruction)
@@ -130,6 +129,25 @@ class Scheduler:
 
     # Deciding. Nothing below changes anything.
 
+    def _is_routine(self, event: Event) -> bool:
+        """A report in the midst of an assignment while every worker is at work: nothing follows from most of them.
+
+        All that could be decided before it has been; so only what it changes itself is looked at. Where this says yes,
+        `_decide` would have nothing to say: the tests ask it.
+        """
+        state = self.state
+        if type(event) is not TrialReported or state.idle or state.leaving or state.ending or state.finished:
+            return False
+        trial = state.trials[event.trial]
+        if trial.status is not Status.RUNNING or (trial.is_due and not trial.assignment.ends_trial):
+            return False
+        if self.tolerance.trial_timeout is not None or self.limits.reached(state) is not None:
+            return False
+        if self._has_deadlines and (state.wake_at is None or state.now >= state.wake_at):
+            return False
+        worker = worker_of(event, state) if self.queues else None
+        return self._adapt() is None and (worker is None or not has_room(worker, state, self.limits))
+
     def _decide(self, event: Event) -> Instruction | None:
         state = self.state
         if state.finished is not None:
@@ -147,7 +165,10 @@ class Scheduler:
                 return wake
         if (step := self._adapt() or self._judge(event)) is not None:
             return step
-        return self._fill_idle(event) or self._fill_queue(event) or self._propose() or self._wind_up(event)
+        step = self._fill_idle(event) or self._fill_queue(event)
+        if step is None and not self._nothing_left_to_begin():
+            step = proposing.proposal(state, self.sampler, self.limits, self.start)
+        return step or self._wind_up(event)
 
     def _wake(self, moment: float | None) -> WakeAt | None:
         """Unless it will be woken before anyway."""
@@ -167,7 +188,7 @@ class Scheduler:
         for number in state.leaving:
             if (step := self._part_with(state.workers[number])) is not None:
                 return step
-        for number in (*state.ready, event.trial) if isinstance(event, TrialFailed) else state.ready:
+        for number in (*state.came_to_wait, event.trial) if isinstance(event, TrialFailed) else state.came_to_wait:
             trial = state.trials[number]
             if trial.faults and not trial.status.ended and (reason := given_up(trial, state, self.tolerance)):
                 return GiveUp(trial=number, attempt=trial.attempt, reason=reason)
@@ -226,7 +247,7 @@ class Scheduler:
         state = self.state
         if not state.idle:
             return None
-        for trial in placing.in_order(state):
+        for trial in placing.first_ready(state):
             if (worker := placing.worker_for(trial, state)) is not None:
                 return self._go_on(trial, worker)
             if (dismiss := placing.replacement(trial, state)) is not None:
@@ -249,7 +270,7 @@ class Scheduler:
 
     def _fill_queue(self, event: Event) -> Train | StopSampling | None:
         worker = worker_of(event, self.state) if self.queues else None
-        return self._begin(worker.number, queued=True) if worker and has_room(worker, self.state) else None
+        return self._begin(worker.number, queued=True) if worker and has_room(worker, self.state, self.limits) else None
 
     def _resume(self, event: Event, promotion: Promotion) -> Train | None:
         """Let a paused trial go on: where it is, if it was paused this very moment, else anywhere once it is let go."""
@@ -268,7 +289,7 @@ class Scheduler:
             return None
         number = len(self.state.trials)
         try:
-            configuration = self._configuration(number)
+            configuration = proposing.configuration(number, self.state, self.sampler, self.start)
         except Exhausted as exhausted:
             return StopSampling(reason=str(exhausted))
         if configuration is None:
@@ -285,31 +306,6 @@ class Scheduler:
         )
         reason = "a configuration to start from" if number < len(self.start) else "a new configuration"
         return Train(worker=worker, assignment=assignment, reason=reason, queued=queued)
-
-    def _configuration(self, number: int) -> Configuration | None:
-        """None while a slow sampler thinks."""
-        state = self.state
-        if number < len(self.start):
-            return self.start[number]
-        if not self.sampler.slow:
-            return self.sampler.configuration(number)
-        if number not in state.proposals and state.sampler_exhausted is not None:
-            raise Exhausted(state.sampler_exhausted)
-        return state.proposals.get(number)
-
-    def _propose(self) -> Propose | None:
-        """Ask a slow sampler for every idle worker, and ahead of need."""
-        state = self.state
-        if not self.sampler.slow or state.sampler_exhausted is not None or self._nothing_left_to_begin():
-            return None
-        if len(state.trials) < len(self.start):
-            return None  # What it knows begins with those.
-        on_the_way = len(state.proposing) + len(state.proposals)
-        numbers = range(len(state.trials), len(state.trials) + on_the_way + 1)
-        number = next(n for n in numbers if n not in state.proposing and n not in state.proposals)
-        if on_the_way >= len(state.idle) + AHEAD or not self.limits.allow(number):
-            return None
-        return Propose(number=number)
 
     def _continue(self, trial: Trial, worker: int, to_epoch: int, reason: str, *, in_memory: bool) -> Train:
         """Go on from the worker's memory, or else from the trial's checkpoint, or else from the start."""
@@ -342,13 +338,11 @@ class Scheduler:
     def _end_early(self, ending: EndRun) -> Instruction | None:
         """What is live stays so, but no worker keeps it: the run can be resumed."""
         state = self.state
-        for status in (Status.RUNNING, Status.WAITING):
-            for number in state.by_status[status]:
-                trial = state.trials[number]
-                if trial.holder is not None and not trial.suspended:
-                    return self._suspend(trial, f"{ending.reason} (was {status})")
-                if ending.outcome == "failed" and trial.is_failing and trial.holder is None:
-                    return GiveUp(trial=number, attempt=trial.attempt, reason=cause(trial))
+        for number in state.by_status[Status.RUNNING]:  # Those that are queued begin to run when it is their turn.
+            return self._suspend(state.trials[number], f"{ending.reason} (was {Status.RUNNING})")
+        for number in (*state.ready_for_fresh, *state.ready) if ending.outcome == "failed" else ():
+            if (trial := state.trials[number]).is_failing:
+                return GiveUp(trial=number, attempt=trial.attempt, reason=cause(trial))
         return self._finish(ending.outcome, ending.reason)
 
     def _wind_up(self, event: Event) -> Instruction | None:

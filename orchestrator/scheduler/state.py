@@ -5,8 +5,10 @@ judges or chooses: a state is the same whether its records are happening now or 
 """
 
 from functools import singledispatchmethod
+from typing import get_args
 
 from orchestrator.scheduler.events import (
+    AnyEvent,
     CheckpointDamaged,
     CheckpointDelayed,
     CheckpointSaved,
@@ -32,6 +34,7 @@ from orchestrator.scheduler.events import (
 )
 from orchestrator.scheduler.instructions import (
     Adapt,
+    AnyInstruction,
     Discard,
     Dismiss,
     EndRun,
@@ -48,7 +51,7 @@ from orchestrator.scheduler.instructions import (
 )
 from orchestrator.scheduler.knowledge import Knowledge
 from orchestrator.scheduler.legality import IllegalRecord, check, is_current
-from orchestrator.scheduler.trial import TRANSITIONS, Report, Status, Trial
+from orchestrator.scheduler.trial import TRANSITIONS, Status, Trial
 from orchestrator.scheduler.worker import Worker
 
 KILL_SECONDS = 30.0
@@ -71,7 +74,8 @@ class State(Knowledge):
         check(self, record)
         if isinstance(record, Event):
             self.now = record.at
-        _taker(type(record))(self, record)
+            self.came_to_wait.clear()
+        TAKERS[type(record)](self, record)
         return True
 
     @singledispatchmethod
@@ -93,6 +97,7 @@ class State(Knowledge):
         self.resumed_at, self.failures_before = len(self.trials), self.count(Status.FAILED)
         self.finished = self.ending = self.stop_requested = self.bad_study = self.wake_at = None
         self.losses_in_a_row = 0
+        self.came_to_wait += self.ready_for_fresh | self.ready
         self.proposing.clear()
         self.draining.clear()
         self._count_worker_seconds()
@@ -210,10 +215,14 @@ class State(Knowledge):
         trial = self.trials[record.trial]
         self.losses_in_a_row = 0
         self.epochs_trained += 1
-        self.longest_epoch = max(self.longest_epoch, record.seconds)
+        if record.seconds > self.longest_epoch:
+            self.longest_epoch = record.seconds
         if trial.status is Status.RUNNING:
             self._hear(trial)
-        self._rescore(trial, Report(record.epoch, record.metrics, record.seconds, self.objective.score(record.metrics)))
+        best = trial.best
+        trial.add(record.epoch, record.metrics, record.seconds, self.objective.score(record.metrics))
+        if trial.best is not best:
+            self._rescore(trial)
 
     @_take.register
     def _(self, record: CheckpointSaved) -> None:
@@ -255,6 +264,7 @@ class State(Knowledge):
         self._keep(trial, trial.previous)
         trial.previous = None
         self._let_go(trial)
+        self._settle(trial)
         if not trial.status.ended:
             self._give_up_attempt(trial)
             self._wait(trial)
@@ -292,8 +302,10 @@ class State(Knowledge):
 
     @_take.register
     def _(self, record: TrialReleased) -> None:
-        self._let_go(self.trials[record.trial])
-        self._wait(self.trials[record.trial])
+        trial = self.trials[record.trial]
+        self._let_go(trial)
+        self._wait(trial)
+        self._settle(trial)
 
     # What is decided on them.
 
@@ -309,9 +321,9 @@ class State(Knowledge):
         trial.assignment, trial.attempt, trial.reason = assignment, assignment.attempt, record.reason
         trial.worker = trial.holder = record.worker
         if assignment.after_epoch < trial.epoch:
-            self._rescore(trial, cut_after=assignment.after_epoch)
+            self._withdraw(trial, assignment.after_epoch)
         self.held.add(trial.number)
-        self.ready.discard(trial.number)
+        self._take_up(trial)
         self.parting.pop(trial.number, None)
         worker = self.workers[record.worker]
         worker.is_fresh = False
@@ -330,7 +342,7 @@ class State(Knowledge):
         trial = self.trials[record.trial]
         self._leave_queue(trial)
         self._ask_back(trial)
-        self.ready.discard(trial.number)
+        self._take_up(trial)
         self._move(trial, Status.PAUSED)
         trial.reason, trial.weights_lost = record.reason, False
 
@@ -358,6 +370,7 @@ class State(Knowledge):
         self._leave_queue(trial)
         self._ask_back(trial)
         self._end(trial, Status.STOPPED, record.reason)
+        self._settle(trial)
         if record.timed_out and worker is not None:
             worker.kill_at = self.now + KILL_SECONDS
             self._leave(worker, record.reason)
@@ -365,6 +378,7 @@ class State(Knowledge):
     @_take.register
     def _(self, record: GiveUp) -> None:
         self._end(self.trials[record.trial], Status.FAILED, record.reason)
+        self._settle(self.trials[record.trial])
 
     @_take.register
     def _(self, record: Discard) -> None:
@@ -377,19 +391,8 @@ class State(Knowledge):
         else:
             trial.previous = None  # In a journal of format 1 or 2, in which none stayed.
 
-    def _release(self, record: TrialEvent, status: Status, reason: str) -> None:
-        """The worker is through with a trial; one that was stopped meanwhile stays so."""
-        trial = self.trials[record.trial]
-        worker = self.workers.get(trial.holder) if trial.holder is not None else None
-        if worker is not None and status is Status.COMPLETED and trial.status is Status.RUNNING:
-            self.turnarounds += 1
-            self.turnaround_seconds += self.now - worker.since
-        self._let_go(trial)
-        if TRANSITIONS[trial.status, type(record)] is status:
-            self._end(trial, status, reason)
-        elif status is not Status.COMPLETED:
-            self._withdraw_unsaved(trial)
 
-
-_taker = State.__dict__["_take"].dispatcher.dispatch
+TAKERS = {
+    kind: State.__dict__["_take"].dispatcher.dispatch(kind) for kind in (*get_args(AnyEvent), *get_args(AnyInstruction))
+}
 """What `self._take` looks up, without what it builds anew at every call: a third of the cost of a record."""

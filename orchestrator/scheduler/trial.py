@@ -34,6 +34,8 @@ from orchestrator.scheduler.instructions import GiveUp, Pause, Stop, Suspend, Tr
 
 
 class Status(StrEnum):
+    __hash__ = str.__hash__  # Looked up at every record; Enum's own is written in Python.
+
     WAITING = "waiting"
     RUNNING = "running"
     PAUSED = "paused"
@@ -104,6 +106,7 @@ class Report(msgspec.Struct, frozen=True, gc=False):
     epoch: int
     metrics: dict[str, float]
     seconds: float
+    """That the trial had trained by then, in sum."""
     score: float
     """The objective, larger is better."""
 
@@ -225,15 +228,18 @@ class Trial:
 
     @property
     def seconds(self) -> float:
-        return sum(report.seconds for report in self.curve)
+        return self.curve[-1].seconds if self.curve else 0.0
 
-    def add(self, report: Report) -> None:
+    def add(self, epoch: int, metrics: dict[str, float], seconds: float, score: float) -> None:
         """Append to the curve; an epoch that was trained before replaces the curve from there on."""
-        if report.epoch <= self.epoch:
-            self.cut(report.epoch - 1)
-        self.curve.append(report)
-        self.reached = max(self.reached, report.epoch)
-        if isfinite(report.score) and (self.best is None or report.score > self.best.score):
+        curve = self.curve
+        if curve and epoch <= curve[-1].epoch:
+            self.cut(epoch - 1)
+        report = Report(epoch, metrics, curve[-1].seconds + seconds if curve else seconds, score)
+        curve.append(report)
+        if epoch > self.reached:
+            self.reached = epoch
+        if (self.best is None or score > self.best.score) and isfinite(score):
             self.best = report
 
     def cut(self, epoch: int) -> None:
@@ -243,3 +249,18 @@ class Trial:
         if self.best is not None and self.best.epoch > epoch:
             finite = [report for report in self.curve if isfinite(report.score)]
             self.best = max(finite, key=lambda report: report.score, default=None)
+
+    def forget_traceback(self) -> None:
+        if self.failure is not None:
+            self.failure = msgspec.structs.replace(self.failure, traceback="")
+
+    def settle(self) -> None:
+        """It has ended, and no worker has it. Of its curve stay the reports that may still be asked for: by the
+        leaderboard, or if the run is extended and it goes on from its checkpoint, at the last report."""
+        saved = self.checkpoint.best_epoch if self.checkpoint is not None else 0
+        last = len(self.curve) - 1
+        self.curve = [
+            report
+            for place, report in enumerate(self.curve)
+            if place == last or report is self.best or report.epoch == saved
+        ]

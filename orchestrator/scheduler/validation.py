@@ -1,5 +1,7 @@
 """Whether a state agrees with itself: every index is derived anew from the trials and the workers."""
 
+from math import inf
+
 from orchestrator.scheduler.state import State
 from orchestrator.scheduler.trial import Status
 
@@ -18,13 +20,20 @@ def validate(state: State) -> None:
     assert {status: list(numbers) for status, numbers in state.by_status.items()} == by_status
     trials = state.trials
     assert state.held == {trial.number for trial in trials if trial.holder is not None}
-    assert list(state.ready) == [n for n in by_status[Status.WAITING] if trials[n].holder is None]
+    ready = [n for n in by_status[Status.WAITING] if trials[n].holder is None]
+    assert list(state.ready) == [n for n in ready if not trials[n].needs_fresh_worker]
+    assert list(state.ready_for_fresh) == [n for n in ready if trials[n].needs_fresh_worker]
     assert sorted(state.heard) == by_status[Status.RUNNING]
     assert state.parting.keys() <= state.held and not state.parting.keys() & state.heard.keys()
     assert list(state.parting.values()) == sorted(state.parting.values())
     assert list(state.heard.values()) == sorted(state.heard.values())
     assert list(state.ranking) == sorted((-t.score, t.number) for t in trials if t.score is not None)
-    assert list(state.ended_saved) == [t.number for t in trials if t.status.ended and t.checkpoint is not None]
+    saved = [t for t in trials if t.status.ended and t.checkpoint is not None]
+    assert list(state.ended_saved) == [t.number for t in saved]
+    scored = [(-t.safe_score, t.number) for t in saved if t.safe_score is not None and t.score is not None]
+    assert list(state.saved) == sorted(scored)
+    spare = [t for t in trials if t.status is Status.PAUSED and t.checkpoint is not None and t.holder is None]
+    assert list(state.spare) == sorted((inf if t.score is None else -t.score, t.number) for t in spare)
     workers = state.workers.values()
     assert list(state.idle) == sorted(w.number for w in workers if not w.queue and w.leaving is None)
     assert all(state.workers[number].leaving is not None for number in state.leaving)

@@ -1,4 +1,4 @@
 """What happens inside a worker: the part that knows TensorFlow, and neither Ray nor the brain.
 
-`link`, `data` and `devices` import no TensorFlow; import the rest after `devices.prepare`.
+What `fit` needs imports TensorFlow: do so after `devices.prepare`. All that a loop of the user's own needs does not.
 """

@@ -142,6 +142,8 @@ class Attempt:
 
 def number(value: Any) -> float | None:
     """A metric as it is reported: also of arrays, tensors and variables without dimensions. None if it is no number."""
+    if type(value) is float:
+        return value
     try:
         in_numpy = getattr(value, "numpy", None)
         array = np.asarray(in_numpy() if callable(in_numpy) else value)

@@ -4,10 +4,8 @@ import hashlib
 
 from orchestrator.assignment import Assignment, Checkpoint, Configuration
 from orchestrator.study import Study
-from orchestrator.training.models import build_model, keras_file
 from orchestrator.training.packing import Tree, pack, unpack
 from orchestrator.training.session import begin_trial
-from orchestrator.training.variables import build_weights, set_values
 
 
 def packed(assignment: Assignment, state: Tree, *, best_alone: bool = False, step: int = 0) -> tuple[Checkpoint, bytes]:
@@ -38,6 +36,9 @@ def export_best(study: Study, configuration: Configuration, seed: int, content: 
     state = unpack(content)
     if study.build is None:
         return None if state["best_file"] is None else bytes(state["best_file"].tobytes())
+    from orchestrator.training.models import build_model, keras_file
+    from orchestrator.training.variables import build_weights, set_values
+
     weights = state["whole"]["model"]["weights"] if state["best"] is None else state["best"]
     begin_trial(seed)
     model = build_model(study, configuration)

@@ -1,11 +1,25 @@
-"""Fits TensorFlow to the slice of a node that a worker holds, before TensorFlow does anything."""
+"""Fits TensorFlow to the slice of a node that a worker holds, before TensorFlow does anything.
+
+A study may do without TensorFlow, or import it late, even within a trial. So nothing is imported for its sake: what is
+to be set is set the moment that TensorFlow has been imported, before whoever imported it goes on.
+"""
 
 import gc
 import importlib
 import os
+import random
 import sys
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
+from importlib.abc import MetaPathFinder
+from importlib.machinery import ModuleSpec
+from importlib.util import find_spec
 from types import ModuleType
+
+import numpy as np
+
+from orchestrator.training import session
 
 QUIET = {"TF_CPP_MIN_LOG_LEVEL": "2", "ENABLE_RUNTIME_UPTIME_TELEMETRY": "0"}
 NO_GPU = "-1"
@@ -21,13 +35,32 @@ class Devices:
 
 
 def prepare(cpus: float, gpus: float, deterministic: bool = False) -> Devices:
-    """Once per worker, first of all. RuntimeError when TensorFlow has already started with other settings.
+    """Import TensorFlow and say what it has. RuntimeError when it has already started with other settings.
 
     `deterministic`: each op gives the same bits each time, where need be slower, or refuses; for good.
     `gpus` above 0 on a machine where TensorFlow sees none is no error here (logical GPUs): look at the answer.
     """
+    prepare_for_import(cpus, gpus, deterministic)
+    devices = _fit(importlib.import_module("tensorflow"), cpus, gpus, deterministic)
+    keras = importlib.import_module("keras")
+    if (backend := keras.backend.backend()) != "tensorflow":
+        raise RuntimeError(f"Keras runs on {backend} instead of tensorflow: it was imported before")
+    return devices
+
+
+def prepare_for_import(cpus: float, gpus: float, deterministic: bool = False) -> None:
+    """Once per worker, first of all: whenever TensorFlow is imported from now on, it is as after `prepare`."""
     _set_environment(gpus, deterministic)
-    tf = _import_tensorflow()
+
+    def fit(tf: ModuleType) -> None:
+        _fit(tf, cpus, gpus, deterministic)
+        session.tensorflow_is_imported(tf)
+
+    _OnImport("tensorflow", fit)
+    _OnImport("keras", lambda _: session.keras_is_imported())
+
+
+def _fit(tf: ModuleType, cpus: float, gpus: float, deterministic: bool) -> Devices:
     threads = max(1, int(cpus))
     try:
         tf.config.threading.set_intra_op_parallelism_threads(threads)
@@ -58,17 +91,61 @@ def _set_environment(gpus: float, deterministic: bool) -> None:
         os.environ["CUDA_VISIBLE_DEVICES"] = NO_GPU
 
 
-def _import_tensorflow() -> ModuleType:
+class _OnImport(MetaPathFinder):
+    """Calls `then` with a module as soon as that is imported; a trial's random numbers do not depend on that."""
+
+    def __init__(self, name: str, then: Callable[[ModuleType], object]) -> None:
+        self._name = name
+        self._then = then
+        waits = any(isinstance(finder, _OnImport) and finder._name == name for finder in sys.meta_path)
+        if name not in sys.modules and not waits:
+            sys.meta_path.insert(0, self)
+
+    def find_spec(
+        self, fullname: str, path: Sequence[str] | None, target: ModuleType | None = None
+    ) -> ModuleSpec | None:
+        if fullname != self._name:
+            return None
+        sys.meta_path.remove(self)
+        try:
+            spec = find_spec(fullname)
+        finally:
+            sys.meta_path.insert(0, self)
+        if spec is not None and spec.loader is not None:
+            execute = spec.loader.exec_module
+
+            def execute_and_call(module: ModuleType) -> None:
+                with _undisturbed(), _lightly():
+                    execute(module)  # Where it fails, as the first time in a circle, it will be tried again.
+                    if self in sys.meta_path:
+                        sys.meta_path.remove(self)
+                        self._then(module)
+
+            spec.loader.exec_module = execute_and_call  # type: ignore[method-assign]
+        return spec
+
+
+@contextmanager
+def _undisturbed() -> Iterator[None]:
+    """Python's and NumPy's generators are afterwards as they were."""
+    python, numpy = random.getstate(), np.random.get_state()
+    yield
+    random.setstate(python)
+    np.random.set_state(numpy)
+
+
+@contextmanager
+def _lightly() -> Iterator[None]:
     """Without scikit-learn, which Keras imports for wrappers that no trial uses, and without looking for garbage.
 
     Each takes half a second of CPU time. What a library makes of itself stays, so it is left out of later looks too.
     """
-    hide = "sklearn" not in sys.modules and "tensorflow" not in sys.modules
+    hide = "sklearn" not in sys.modules
     if hide:
         sys.modules["sklearn"] = None  # type: ignore[assignment]
     gc.disable()
     try:
-        return importlib.import_module("tensorflow")
+        yield
     finally:
         gc.enable()
         gc.freeze()
@@ -77,7 +154,6 @@ def _import_tensorflow() -> ModuleType:
 
 
 def _read_back(tf: ModuleType, threads: int, gpus: float, deterministic: bool) -> Devices:
-    import keras
     from tensorflow.python.framework.config import is_op_determinism_enabled
 
     got = Devices(
@@ -91,6 +167,4 @@ def _read_back(tf: ModuleType, threads: int, gpus: float, deterministic: bool) -
         raise RuntimeError("TensorFlow does not run deterministically although it was told to")
     if gpus <= 0 and got.gpus:
         raise RuntimeError(f"a worker without GPUs sees {', '.join(got.gpus)}: TensorFlow had started before")
-    if (backend := keras.backend.backend()) != "tensorflow":
-        raise RuntimeError(f"Keras runs on {backend} instead of tensorflow: it was imported before")
     return got

@@ -3,14 +3,13 @@
 import errno
 import os
 import re
+import sys
 import sysconfig
 import traceback
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from types import TracebackType
 from typing import Any
-
-import tensorflow as tf
 
 from orchestrator.errors import UserError
 from orchestrator.training.link import Failed, FailureKind
@@ -84,15 +83,21 @@ def _is_full_disk(error: BaseException) -> bool:
     if isinstance(error, OSError):
         return error.errno in NO_ROOM
     # TensorFlow has one error for all that can run out.
-    return isinstance(error, tf.errors.ResourceExhaustedError) and any(os.strerror(e) in str(error) for e in NO_ROOM)
+    return _is_tensorflows(error, "ResourceExhaustedError") and any(os.strerror(e) in str(error) for e in NO_ROOM)
 
 
 def _is_out_of_memory(error: BaseException) -> bool:
-    if isinstance(error, (MemoryError, tf.errors.ResourceExhaustedError)):
+    if isinstance(error, MemoryError) or _is_tensorflows(error, "ResourceExhaustedError"):
         return True
     if isinstance(error, OSError):
         return error.errno == errno.ENOMEM
-    return isinstance(error, tf.errors.OpError) and GPU_OUT_OF_MEMORY.search(str(error)) is not None
+    return _is_tensorflows(error, "OpError") and GPU_OUT_OF_MEMORY.search(str(error)) is not None
+
+
+def _is_tensorflows(error: BaseException, name: str) -> bool:
+    """It need not be imported for that: where nobody has, no error is of it."""
+    tf = sys.modules.get("tensorflow")
+    return tf is not None and isinstance(error, getattr(tf.errors, name))
 
 
 def _type_name(kind: type[BaseException]) -> str:

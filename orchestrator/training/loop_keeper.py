@@ -1,30 +1,24 @@
 """What a loop of the user's own saves: copies in memory, written as a checkpoint when one is due."""
 
+import sys
 import warnings
 from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import partial
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-import keras
 import numpy as np
-import tensorflow as tf
 from numpy.typing import NDArray
 
 from orchestrator.training.attempt import Attempt
 from orchestrator.training.checkpoint import packed
-from orchestrator.training.models import keras_file
 from orchestrator.training.packing import Tree, is_tree, unpack
 from orchestrator.training.session import global_randomness, set_global_randomness
-from orchestrator.training.variables import (
-    Values,
-    layer_state,
-    optimizer_state,
-    set_layer_state,
-    set_optimizer_state,
-    set_values,
-    values,
-)
+
+if TYPE_CHECKING:
+    import keras
+
+    from orchestrator.training.variables import Values
 
 LAYER, OPTIMIZER, VALUE = "layer", "optimizer", "value"
 Saved = dict[str, dict[str, Tree]]
@@ -36,7 +30,7 @@ class _Capture:
     epoch: int
     saved: Saved
     random: NDArray[Any] | None
-    model: keras.Model | None
+    model: "keras.Model | None"
     model_name: str
 
 
@@ -66,9 +60,9 @@ class LoopKeeper:
 
     def capture(self, epoch: int, objects: Mapping[str, Any]) -> None:
         """TypeError for what cannot be kept."""
-        models = {name: item for name, item in objects.items() if isinstance(item, keras.Model)}
+        models = {name: item for name, item in objects.items() if _is_keras(item, "Model")}
         name = "model" if "model" in models else next(iter(models), "")
-        variables = _variables(objects, [name for name, item in objects.items() if isinstance(item, keras.Layer)])
+        variables = _variables(objects, [name for name, item in objects.items() if _is_keras(item, "Layer")])
         saved = {key: _saved(key, item, variables) for key, item in objects.items()}
         self._captured = _Capture(epoch, saved, global_randomness(), models.get(name), name)
         self._match()
@@ -109,6 +103,9 @@ class LoopKeeper:
     def _best_model(self, capture: _Capture) -> bytes | None:
         """The best epoch's model as a `.keras` file, written at most once for each best epoch."""
         if self._best_file is None and self._best_weights is not None and capture.model is not None:
+            from orchestrator.training.models import keras_file
+            from orchestrator.training.variables import set_values, values
+
             model = capture.model
             current = values(model.weights)
             try:
@@ -132,6 +129,8 @@ class LoopKeeper:
             _check_restorable(name, item, saved[name])
         variables = _variables(objects, [name for name in saved if saved[name]["kind"] == LAYER])
         for name in sorted(objects, key=lambda name: saved[name]["kind"] != LAYER):
+            from orchestrator.training.variables import set_layer_state, set_optimizer_state
+
             if saved[name]["kind"] == LAYER:
                 set_layer_state(objects[name], saved[name]["state"])
             else:
@@ -144,10 +143,18 @@ def _variables(objects: Mapping[str, Any], layers: list[str]) -> list[Any]:
     return [variable for name in sorted(layers) if name in objects for variable in objects[name].variables]
 
 
+def _is_keras(item: Any, name: str) -> bool:
+    """Keras is not imported for this: where nobody has, nothing is of it."""
+    keras = sys.modules.get("keras")
+    return keras is not None and isinstance(item, getattr(keras, name))
+
+
 def _saved(name: str, item: Any, variables: list[Any]) -> dict[str, Tree]:
-    if isinstance(item, keras.Layer):
-        return {"kind": LAYER, "state": layer_state(item)}
-    if isinstance(item, keras.optimizers.Optimizer):
+    if _is_keras(item, "Layer") or _is_keras(item, "Optimizer"):
+        from orchestrator.training.variables import layer_state, optimizer_state
+
+        if _is_keras(item, "Layer"):
+            return {"kind": LAYER, "state": layer_state(item)}
         return {"kind": OPTIMIZER, "state": optimizer_state(item, variables)}
     value = _copied(item)
     if not is_tree(value):
@@ -160,20 +167,23 @@ def _copied(item: Any) -> Any:
         return type(item)([_copied(part) for part in item])
     if isinstance(item, dict):
         return {key: _copied(part) for key, part in item.items()}
-    if isinstance(item, (np.ndarray, tf.Tensor, tf.Variable, keras.Variable)):
-        return np.array(item if isinstance(item, np.ndarray) else item.numpy())
+    if isinstance(item, np.ndarray):
+        return np.array(item)
+    tf = sys.modules.get("tensorflow")
+    if _is_keras(item, "Variable") or (tf is not None and isinstance(item, (tf.Tensor, tf.Variable))):
+        return np.array(item.numpy())
     return item
 
 
 def _check_restorable(name: str, item: Any, part: dict[str, Tree]) -> None:
-    kinds = {LAYER: keras.Layer, OPTIMIZER: keras.optimizers.Optimizer}
+    kinds = {LAYER: "Layer", OPTIMIZER: "Optimizer"}
     expected = kinds.get(part["kind"])
-    if expected is None or not isinstance(item, expected):
+    if expected is None or not _is_keras(item, expected):
         raise TypeError(
             f"{name}=…) got {type(item).__name__} where a {part['kind']} was saved: "
             "give Keras models and optimizers, and read the rest from what ctx.restore returns"
         )
-    if isinstance(item, keras.Layer) and part["state"]["weights"] and not item.weights:
+    if expected == "Layer" and part["state"]["weights"] and not item.weights:
         raise TypeError(f"{name}=…): the model has no weights yet: call it once on a batch, or model.build(…), before")
 
 

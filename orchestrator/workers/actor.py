@@ -83,6 +83,8 @@ class Setup:
     deterministic: bool = False
     memory: int | None = None
     """Bytes that a worker may use."""
+    gather: float = 0.0
+    """Seconds between two times that it says what nobody waits for."""
 
 
 class Worker:
@@ -94,8 +96,8 @@ class Worker:
         self._number = number
         self._setup = setup
         self._data = data
-        self._inbox = Inbox()
-        self._outbox = Outbox()
+        self._outbox = Outbox(setup.gather)
+        self._inbox = Inbox(self._outbox.hurry)
         _stay_in_session_folder()
         run_dir = Path(setup.run_dir)
         sees_run_dir = _proof(run_dir) == setup.proof and os.access(run_dir / "checkpoints", os.W_OK)
@@ -157,8 +159,11 @@ class Worker:
         _hide_our_modules()
         from orchestrator.training import devices
 
-        devices.prepare(self._setup.cpus, self._setup.gpus, deterministic=self._setup.deterministic)
+        slice_of_node = self._setup.cpus, self._setup.gpus, self._setup.deterministic
+        devices.prepare_for_import(*slice_of_node)
         study = unship(self._setup.study)
+        if study.build is not None:
+            devices.prepare(*slice_of_node)
         with self._stopwatch.during("data"):
             if study.data_per_worker:
                 from orchestrator.training.own_data import OwnData

@@ -2,9 +2,11 @@
 
 import os
 import threading
+import time
 from collections.abc import Callable
 from contextlib import AbstractContextManager
 from functools import partial
+from math import inf
 from typing import TYPE_CHECKING, Any
 
 from orchestrator.assignment import Assignment, Checkpoint
@@ -26,11 +28,15 @@ TELL_IN_TRIAL = 60.0
 class Inbox:
     """Commands in the order they were sent, whatever order they arrive in, and interruptions, which overtake them."""
 
-    def __init__(self) -> None:
+    def __init__(self, before_waiting: Callable[[], None] = lambda: None) -> None:
+        """`before_waiting` is called when there is nothing to do until somebody sends something."""
+        self._before_waiting = before_waiting
         self._changed = threading.Condition()
         self._commands: dict[int, Command] = {}
         self._next = 0
         self._done = 0
+        self._awaited: dict[int, threading.Event] = {}
+        """Commands that somebody waits for to be done."""
         self._interrupted: dict[tuple[int, int], Interruption] = {}
 
     def put(self, number: int, command: Command) -> None:
@@ -45,7 +51,10 @@ class Inbox:
     def wait_done(self, number: int) -> None:
         """Until the command with this number is carried out."""
         with self._changed:
-            self._changed.wait_for(lambda: self._done > number)
+            done = self._awaited.setdefault(number, threading.Event())
+            if self._done > number:
+                self._awaited.pop(number).set()
+        done.wait()
 
     def interrupt(self, trial: int, attempt: int, how: Interruption) -> None:
         """A stop may follow a pause."""
@@ -64,7 +73,9 @@ class Inbox:
         """Wait for the next command; the one before it is done."""
         with self._changed:
             self._finish()
-            self._changed.wait_for(lambda: self._next in self._commands)
+            if self._next not in self._commands:
+                self._before_waiting()
+                self._changed.wait_for(lambda: self._next in self._commands)
             return self._take()
 
     def next_of(self, trial: int, attempt: int) -> Verdict:
@@ -81,6 +92,7 @@ class Inbox:
                     case PauseTrial() as pause if (pause.trial, pause.attempt) == (trial, attempt):
                         self._take()
                         return "pause"
+                self._before_waiting()
                 self._changed.wait()
 
     def _take(self) -> Command:
@@ -89,15 +101,24 @@ class Inbox:
 
     def _finish(self) -> None:
         self._done = self._next
-        self._changed.notify_all()
+        if (awaited := self._awaited.pop(self._done - 1, None)) is not None:
+            awaited.set()
 
 
 class Outbox:
-    """Messages on their way out; whatever has gathered travels together."""
+    """Messages on their way out; whatever has gathered travels together.
 
-    def __init__(self) -> None:
+    The driver's time goes into journeys more than into what travels. So after one the next begins `gather` seconds
+    later, unless it is urgent: somebody waits for the answer, or it is not what a trial has said. What comes after a
+    time of silence leaves at once.
+    """
+
+    def __init__(self, gather: float = 0.0) -> None:
+        self._gather = gather
         self._changed = threading.Condition()
         self._messages: list[AnyMessage] = []
+        self._urgent = False
+        self._taken_at = -inf
         self._process = os.getpid()
 
     def put(self, message: AnyMessage) -> None:
@@ -105,13 +126,26 @@ class Outbox:
             os._exit(1)  # Forked by the user's code: a copy of the worker, which must not go on as if it were one.
         with self._changed:
             self._messages.append(message)
-            self._changed.notify()
+            if not isinstance(message, Said):
+                self._urgent = True
+            if self._urgent or len(self._messages) == 1:
+                self._changed.notify()
+
+    def hurry(self) -> None:
+        """What is there leaves at once."""
+        with self._changed:
+            if self._messages:
+                self._urgent = True
+                self._changed.notify()
 
     def take(self) -> list[AnyMessage]:
-        """Wait for messages, and take all there are."""
+        """Wait for messages and for the time to send them, and take all there are."""
         with self._changed:
             self._changed.wait_for(lambda: self._messages)
+            self._changed.wait_for(lambda: self._urgent, self._taken_at + self._gather - time.monotonic())
             messages, self._messages = self._messages, []
+            self._urgent = False
+            self._taken_at = time.monotonic()
             return messages
 
 
@@ -171,6 +205,8 @@ class TrialLink:
     def _end(self, event: AnyEvent) -> None:
         self._inbox.forget_interruption(self._trial, self._attempt)
         self.say(event)
+        if self._inbox.is_empty:
+            self._outbox.hurry()
 
     def load(self, checkpoint: Checkpoint) -> bytes:
         with self._stopwatch.during("checkpoint"):

@@ -12,6 +12,7 @@ from sortedcontainers import SortedList, SortedSet
 from orchestrator.adaptation import Adaptation
 from orchestrator.assignment import Checkpoint
 from orchestrator.objective import Objective
+from orchestrator.ranking import Ranking
 from orchestrator.samplers import Exhausted, Sampler
 from orchestrator.scheduler.events import (
     CheckpointDamaged,
@@ -57,7 +58,9 @@ from orchestrator.scheduler.instructions import (
 from orchestrator.scheduler.limits import Limits
 from orchestrator.scheduler.retention import Retention
 from orchestrator.scheduler.scheduler import Scheduler
+from orchestrator.scheduler.state import State
 from orchestrator.scheduler.tolerance import Tolerance
+from orchestrator.scheduler.trial import Trial
 from orchestrator.scheduler.validation import validate
 from orchestrator.stoppers import make_stopper
 from search_spaces import Int, Space
@@ -337,11 +340,31 @@ class Brain(Scheduler):
     def status(self, trial: int) -> str:
         return str(self.state.trials[trial].status)
 
+    def _is_routine(self, event: Event) -> bool:
+        is_routine = super()._is_routine(event)
+        if is_routine and self.checked:
+            assert self._decide(event) is None, event
+        return is_routine
+
     def _apply(self, record: Record) -> Any:
         result = super()._apply(record)
         if self.checked:
             validate(self.state)
         return result
+
+
+class WholeState(State):
+    """Forgets nothing of trials that have ended."""
+
+    def _settle(self, trial: Trial) -> None:
+        pass
+
+
+def whole(objective: Objective, records: Iterable[Record]) -> WholeState:
+    state = WholeState(objective)
+    for record in records:
+        state.apply(record)
+    return state
 
 
 def begun(stopper: str = "asha", workers: int = 1, **settings: Any) -> Brain:
@@ -359,7 +382,7 @@ def dump(thing: Any) -> Any:
         return {key: dump(value) for key, value in thing.items()}
     if isinstance(thing, (set, frozenset)):
         return sorted(thing)
-    if isinstance(thing, (list, tuple, array, deque, SortedList, SortedSet)):
+    if isinstance(thing, (list, tuple, array, deque, SortedList, SortedSet, Ranking)):
         return [dump(part) for part in thing]
     if isinstance(thing, msgspec.Struct):
         return type(thing).__name__, dump(msgspec.structs.asdict(thing))

@@ -7,6 +7,8 @@ from pathlib import Path
 from random import Random
 from typing import Any
 
+import msgspec
+import pandas as pd
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -14,12 +16,13 @@ from hypothesis import strategies as st
 from orchestrator.draws import training_seed
 from orchestrator.driver import drive
 from orchestrator.journal import FORMAT, Header, Journal, read_journal
+from orchestrator.leaderboard import leaderboard
 from orchestrator.scheduler.events import CheckpointSaved, Event, RunResumed, TrialReported
 from orchestrator.scheduler.instructions import Discard, Instruction, Pause, Record, Stop, Suspend, Train
 from orchestrator.scheduler.state import State
 from orchestrator.scheduler.trial import Status
 from orchestrator.stoppers import STOPPERS
-from tests.scheduler.support import Brain, dump
+from tests.scheduler.support import Brain, dump, whole
 from tests.scheduler.telling_world import TellingWorld
 from tests.scheduler.world import DriverDied, Nature
 
@@ -177,11 +180,28 @@ def no_report_is_lost_or_counted_twice(life: Life) -> None:
     heard = [record for record in life.records if isinstance(record, TrialReported)]
     assert dump(heard) == dump(given[: len(heard)]), "all but what came together with the end"
     assert life.state.epochs_trained + ignored == len(heard)
-    for trial in life.state.trials:
+    for trial in whole(life.state.objective, life.records).trials:
         assert [report.epoch for report in trial.curve] == list(range(1, trial.epoch + 1))
         for report in trial.curve:
             assert report.metrics is not None
             assert dump(report.metrics) == dump(latest[trial.number, report.epoch].metrics)
+
+
+def what_is_forgotten_of_ended_trials_is_not_missed(life: Life) -> None:
+    state, whole_state = life.state, whole(life.state.objective, life.read_back)
+    rows, whole_rows = leaderboard(state, ["number"]), leaderboard(whole_state, ["number"])
+    pd.testing.assert_frame_equal(rows, whole_rows)
+    assert list(state.saved) == list(whole_state.saved)
+    for trial, known in zip(state.trials, whole_state.trials, strict=True):
+        at_most = 3 if trial.status.ended and trial.holder is None else len(known.curve)
+        assert len(trial.curve) <= at_most
+        assert dump([trial.best, trial.curve[-1:]]) == dump([known.best, known.curve[-1:]])
+        assert trial.safe_score == known.safe_score
+        assert [state.reopens(trial, epochs) for epochs in (9, 99)] == [
+            whole_state.reopens(known, epochs) for epochs in (9, 99)
+        ]
+        if known.failure is not None and trial.failure is not None:
+            assert trial.failure == msgspec.structs.replace(known.failure, traceback=trial.failure.traceback)
 
 
 def across_resumes_each_epoch_of_an_attempt_is_counted_once(life: Life) -> None:
@@ -280,6 +300,7 @@ def the_outcome_says_how_it_went(life: Life) -> None:
 LAWS = [
     every_trial_ends_exactly_once,
     no_report_is_lost_or_counted_twice,
+    what_is_forgotten_of_ended_trials_is_not_missed,
     across_resumes_each_epoch_of_an_attempt_is_counted_once,
     no_rung_is_passed_unjudged,
     the_fold_of_the_journal_is_the_state,

@@ -60,7 +60,7 @@ def test_paused_trials_stay_paused() -> None:
 
 
 def test_queued_ones_begin_in_their_order() -> None:
-    brain = begun("none", workers=1, epochs=1, trials=6)
+    brain = begun("none", workers=1, epochs=1, trials=10)
     brain.tell(reported(0, 1, 0.5, at=0.001), completed(0, at=0.001))
     assert list(brain.state.workers[0].queue) == [1, 2, 3, 4, 5]
     brain.tell(resumed(at=1.0))

@@ -63,7 +63,7 @@ def test_ended_trials_make_room_before_paused_ones_do() -> None:
         brain.tell(reported(trial, 1, value), saved(trial, 1), completed(trial))
     assert brain.state.checkpoint_bytes == 3
     brain.tell(reported(3, 1, 0.1))
-    assert brain.tell(saved(3, 1)) == [discard(1, 1)]
+    assert brain.tell(saved(3, 1)) == [discard(2, 1)]
     assert brain.tell(released(3)) == [] and brain.status(3) == "paused"
 
 

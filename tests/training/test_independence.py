@@ -9,7 +9,7 @@ import keras
 import numpy as np
 import pytest
 
-from orchestrator.training import session
+from orchestrator.training import keras_session
 from orchestrator.training.data import Data
 from orchestrator.training.session import begin_trial
 from tests.training.support import assignment, fit_study, numbers, train
@@ -34,10 +34,10 @@ def build(configuration: dict[str, Any]) -> Any:
 
 @pytest.fixture
 def no_settings_yet() -> Iterator[None]:
-    session._settings_at_start.cache_clear()
+    keras_session.settings_at_start.cache_clear()
     yield
     keras.config.set_dtype_policy("float32")
-    session._settings_at_start.cache_clear()
+    keras_session.settings_at_start.cache_clear()
 
 
 def curve(data: Data, seed: int, build: Any = build) -> dict[int, dict[str, float]]:
