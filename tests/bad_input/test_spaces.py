@@ -257,7 +257,7 @@ OTHERS = [
     (
         "shipped unknown",
         "load('mpl')",
-        "HERE/mine.py: search space 'mpl' is not shipped; did you mean 'mlp'? (one of mlp)",
+        "HERE/mine.py: search space 'mpl' is not shipped; did you mean 'mlp'? (one of cnn, mlp)",
     ),
     (
         "constraint arity",

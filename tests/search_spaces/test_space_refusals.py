@@ -162,8 +162,8 @@ REFUSALS: list[tuple[Callable[[], Any], str]] = [
         "constraint fits is given twice: name them apart, constraints={'name': function}",
     ),
     # shipped spaces
-    (lambda: load("mpl"), "'mpl' is not shipped; did you mean 'mlp'? (one of mlp)"),
-    (lambda: load("zzz"), "'zzz' is not shipped (one of mlp)"),
+    (lambda: load("mpl"), "'mpl' is not shipped; did you mean 'mlp'? (one of cnn, mlp)"),
+    (lambda: load("zzz"), "'zzz' is not shipped (one of cnn, mlp)"),
 ]
 
 

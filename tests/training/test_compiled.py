@@ -8,7 +8,7 @@ import keras
 import numpy as np
 import pytest
 
-from orchestrator.training import graph_cache, graphs, trial
+from orchestrator.training import graph_cache, graphs, model_trial
 from orchestrator.training.data import Data
 from orchestrator.training.link import Completed, Diverged, Failed, Released
 from orchestrator.training.packing import unpack
@@ -23,7 +23,7 @@ BATCHES = 6
 @pytest.fixture(autouse=True)
 def _fresh() -> Iterator[None]:
     graph_cache.forget_graphs()
-    trial._told.clear()
+    model_trial._told.clear()
     yield
     graph_cache.forget_graphs()
 
@@ -117,7 +117,7 @@ def test_what_cannot_be_compiled_is_trained_by_fit(
         for _ in range(2):
             done = train(study, assignment(1, 1), numbers())
             assert done.ending == Completed("reached epoch 1") and not was_compiled(done)
-    told = [record.getMessage() for record in caplog.records if record.name == trial.__name__]
+    told = [record.getMessage() for record in caplog.records if record.name == model_trial.__name__]
     assert told == [f"trained by fit, batch by batch: {why}"]
 
 
