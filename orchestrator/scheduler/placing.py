@@ -1,12 +1,22 @@
-"""Where trials that were begun go on: at any idle worker, after running out of memory at a fresh one."""
+"""Where trials that were begun go on: at any idle worker, after running out of memory at a fresh one.
+
+One that has compiled a graph of the trial's structure is preferred. So is, among the next few promotions to one rung, a
+trial that the idle worker can take warm to one that another worker can: that one takes it when it is idle, for then it
+is the first. Nothing waits for a worker that is not there, and no rung for another.
+"""
 
 from collections.abc import Iterator
+from itertools import chain, islice
 from math import inf
 
 from orchestrator.scheduler.instructions import Dismiss
 from orchestrator.scheduler.state import State
 from orchestrator.scheduler.trial import Status, Trial
+from orchestrator.scheduler.worker import Worker
 from orchestrator.stoppers import Promotion, Stopper
+
+NEAR = 16
+"""How many promotions are looked at beyond the first."""
 
 
 def first_ready(state: State) -> Iterator[Trial]:
@@ -20,8 +30,38 @@ def first_ready(state: State) -> Iterator[Trial]:
 def worker_for(trial: Trial, state: State) -> int | None:
     """An idle one, if there is one that will do."""
     if not trial.needs_fresh_worker:
-        return state.idle[0] if state.idle else None
+        return warmest(trial, state) if state.idle else None
     return next((number for number in state.idle if state.workers[number].is_fresh), None)
+
+
+def warmest(trial: Trial, state: State) -> int:
+    """Of the idle workers, of which there is one."""
+    number: int = next((one for one in state.idle if _is_warm(trial, state.workers[one])), state.idle[0])
+    return number
+
+
+def warm_first(promotions: Iterator[Promotion], state: State) -> Iterator[Promotion]:
+    """Promotions in their order, but for one that had better wait for its worker."""
+    first = next(promotions, None)
+    if first is None:
+        return
+    trial, idle = state.trials[first.trial], {number: state.workers[number] for number in state.idle}
+    others = (worker for number, worker in state.workers.items() if number not in idle and worker.leaving is None)
+    if trial.structure is None or not any(_is_warm(trial, worker) for worker in others):
+        yield from chain([first], promotions)
+        return
+    near = [first, *islice(promotions, NEAR)]
+    warm = [
+        promotion
+        for promotion in near
+        if promotion.to_epoch == first.to_epoch
+        and any(_is_warm(state.trials[promotion.trial], worker) for worker in idle.values())
+    ]
+    yield from chain(warm[:1], (promotion for promotion in near if promotion not in warm[:1]), promotions)
+
+
+def _is_warm(trial: Trial, worker: Worker) -> bool:
+    return trial.structure is not None and trial.structure in worker.structures
 
 
 def replacement(trial: Trial, state: State) -> Dismiss | None:

@@ -252,11 +252,10 @@ class Scheduler:
                 return self._go_on(trial, worker)
             if (dismiss := placing.replacement(trial, state)) is not None:
                 return dismiss
-        worker = state.idle[0]
-        for promotion in self.stopper.promotable():
+        for promotion in placing.warm_first(iter(self.stopper.promotable()), state):
             if (train := self._resume(event, promotion)) is not None:
                 return train
-        return self._begin(worker, queued=False)
+        return self._begin(state.idle[0], queued=False)
 
     def _go_on(self, trial: Trial, worker: int) -> Instruction:
         """A trial that was begun and that no worker has: judged first, if its last report came too late for that."""
@@ -280,7 +279,8 @@ class Scheduler:
         if just_paused and holder is not None and holder in self.state.idle:
             return self._continue(trial, holder, promotion.to_epoch, promotion.reason, in_memory=True)
         if holder is None:
-            return self._continue(trial, self.state.idle[0], promotion.to_epoch, promotion.reason, in_memory=False)
+            worker = placing.warmest(trial, self.state)
+            return self._continue(trial, worker, promotion.to_epoch, promotion.reason, in_memory=False)
         return None
 
     def _begin(self, worker: int, *, queued: bool) -> Train | StopSampling | None:

@@ -3,7 +3,8 @@
 from collections import deque
 from math import inf
 
-MOST_STRUCTURES = 32
+MOST_STRUCTURES = 8
+"""As many as a worker keeps graphs of."""
 
 
 class Worker:
