@@ -6,6 +6,7 @@ from typing import Any
 
 import keras
 from keras.src.utils.tracking import DotNotTrackScope
+from tensorflow.python.eager import context
 
 from orchestrator.training.graphs import Graph, state_of, trace_training, trace_validation, weighted_batch
 from orchestrator.training.prepared import Prepared
@@ -31,8 +32,9 @@ _cache: OrderedDict[str, Graphs] = OrderedDict()
 
 
 def forget_graphs() -> None:
-    """Gives back their memory."""
+    """Gives back their memory, and that of TensorFlow's kernels."""
     _cache.clear()
+    context.context().clear_kernel_cache()
 
 
 def find(structure: str | None) -> Graphs | None:

@@ -104,7 +104,7 @@ class Worker:
         where = setup.storage or (run_dir if sees_run_dir else None)
         self._store = Store(open_storage(where).folder("checkpoints") if where is not None else None, self._outbox)
         self._saver = Saver(self._outbox)
-        self._growth = Growth()
+        self._growth = Growth(forget=_forget_graphs)
         if sees_run_dir:
             _log_to(run_dir / "logs" / f"worker-{number}.log")
         Watch(self._end_out_of_memory, setup.memory, setup.cpus).start()
@@ -246,6 +246,11 @@ def _event_of(ending: Ending, assignment: Assignment) -> AnyEvent:
             )
         case Released():
             return TrialReleased(**identity)
+
+
+def _forget_graphs() -> None:
+    if (cache := sys.modules.get("orchestrator.training.graph_cache")) is not None:
+        cache.forget_graphs()
 
 
 def _proof(run_dir: Path) -> str | None:

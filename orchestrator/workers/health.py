@@ -119,9 +119,21 @@ def let_go() -> None:
 class Growth:
     """Compares a worker's memory after each trial with that after its second."""
 
-    def __init__(self, most: int = MOST_GROWTH, every: float = SECONDS_BETWEEN_COMPARISONS) -> None:
+    def __init__(
+        self,
+        most: int = MOST_GROWTH,
+        every: float = SECONDS_BETWEEN_COMPARISONS,
+        forget: Callable[[], None] = lambda: None,
+    ) -> None:
+        """
+        Args:
+            most: Bytes.
+            every: Seconds between comparisons.
+            forget: Drops what is only kept to save time; called before a worker is said to have grown.
+        """
         self._most = most
         self._every = every
+        self._forget = forget
         self._trials = 0
         self._first = 0
         self._compared_at = 0.0
@@ -137,6 +149,7 @@ class Growth:
         self._compared_at = time.monotonic()
         if memory() - self._first <= self._bound():
             return None
+        self._forget()
         let_go()
         now = _proportional([os.getpid(), *descendants()])
         if now - self._first <= self._bound():

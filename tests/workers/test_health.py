@@ -96,6 +96,15 @@ def test_growth_is_since_the_second_trial() -> None:
     assert reason.endswith(" in 4 trials")
 
 
+def test_what_only_saves_time_is_dropped_before_a_worker_has_grown() -> None:
+    kept = []
+    growth = Growth(most=MUCH // 2, every=0.0, forget=kept.clear)
+    assert [growth.after_trial() for _ in range(2)] == [None, None]
+    kept.append(eaten())
+    assert growth.after_trial() is None
+    assert kept == []
+
+
 def test_after_many_trials_a_slow_growth_counts_too(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(health, "MANY_TRIALS", 4)
     monkeypatch.setattr(health, "LEAST_GROWTH", MUCH // 2)
