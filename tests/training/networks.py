@@ -143,7 +143,7 @@ KINDS: dict[str, tuple[Any, Callable[[], Data], dict[str, Any]]] = {
         data,
         {},
     ),
-    "normalized": (stack(lambda: layers.Dense(8), layers.BatchNormalization), data, {}),
+    "normalized": (stack(lambda: layers.Dense(8, use_bias=False), layers.BatchNormalization), data, {}),
     "losses and metrics": (
         stack(loss=smooth, metrics=[keras.metrics.AUC, keras.metrics.CategoricalAccuracy, "mse"]),
         one_hot,

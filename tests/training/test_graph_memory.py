@@ -9,7 +9,7 @@ import pytest
 import tensorflow as tf
 from tensorflow.python.framework import ops
 
-from orchestrator.training import graph_memory, session
+from orchestrator.training import graph_memory, keras_session
 from orchestrator.training.graph_memory import PREFIX, release_past_graphs
 from tests.training.support import assignment, fit_study, numbers, train
 
@@ -96,7 +96,7 @@ def test_other_insides_are_left_alone(
 
 def test_tensorflow_itself_lets_nothing_go(monkeypatch: pytest.MonkeyPatch) -> None:
     """Should this fail, `graph_memory` is needed no more."""
-    monkeypatch.setattr(session, "release_past_graphs", lambda: None)
+    monkeypatch.setattr(keras_session, "release_past_graphs", lambda: None)
     data, counted = numbers(), []
     for seed in range(2):
         train(fit_study(build), assignment(1, max_epochs=1, seed=seed), data, loop="fit")
