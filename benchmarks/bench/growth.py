@@ -15,12 +15,13 @@ the first event to the last, by report.
 import argparse
 import gc
 import json
+import os
 import subprocess
 import sys
 import tempfile
 import time
 import tracemalloc
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any, ClassVar
@@ -28,6 +29,7 @@ from typing import Any, ClassVar
 TRIALS = (100, 10_000, 100_000)
 WORKERS = (2, 20, 100)
 REPORTS = 10
+FEWEST_TRIALS, TRIALS_PER_WORKER = 4_000, 200
 SIMULATED_WORKERS = 4
 GROUP = 50
 WARM_UP = 100
@@ -139,20 +141,32 @@ def _drive(workers: int) -> Driven:
                 self.began, self.before = time.process_time(), self.state.epochs_trained
             self.ended = time.process_time()
 
-    trials = max(4000, 40 * workers)
+    trials = max(FEWEST_TRIALS, TRIALS_PER_WORKER * workers)
     display = Timed()
     space = Space(learning_rate=Float(1e-4, 1e-1, "log"))
-    study = Study(space=space, train=_report, objective="score", direction="max", epochs=REPORTS, name="nothing")
     ray.init("local", num_cpus=workers, include_dashboard=False, log_to_driver=False, logging_level="ERROR")
     with tempfile.TemporaryDirectory() as folder:
+        train = _once_all_are_there(f"{folder}/there", workers)
+        study = Study(space=space, train=train, objective="score", direction="max", epochs=REPORTS, name="nothing")
         run = launch(study, display=display, trials=trials, workers=workers, stopper="none", run_dir=f"{folder}/run")
     reports = run.state.epochs_trained - display.before
     return Driven(workers, trials, reports, (display.ended - display.began) / reports * 1e6)
 
 
-def _report(_: Mapping[str, Any], ctx: Any) -> None:
-    for epoch in ctx.epochs:
-        ctx.report({"score": epoch})
+def _once_all_are_there(folder: str, workers: int) -> Callable[[Mapping[str, Any], Any], None]:
+    """A loop that reports as fast as it can, once so many workers have come to it: they start one after the other."""
+    os.mkdir(folder)
+
+    def train(_: Mapping[str, Any], ctx: Any) -> None:
+        mine = Path(folder, str(os.getpid()))
+        if not mine.exists():
+            mine.touch()
+            while len(os.listdir(folder)) < workers:
+                time.sleep(0.1)
+        for epoch in ctx.epochs:
+            ctx.report({"score": epoch})
+
+    return train
 
 
 def _space() -> Any:
