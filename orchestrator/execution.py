@@ -37,11 +37,11 @@ from orchestrator.workers.resources import how_many_workers
 from orchestrator.workers.shipping import ship
 
 EXPORT_SECONDS = 60.0
-MOST_BATCHES = 200.0
-"""Of reports, in a second, that all workers together send while nobody waits for them. Each costs the driver about a
-third of a millisecond, whatever is in it."""
-LONGEST_GATHERING = 0.5
-"""Seconds that a report may be on its way."""
+MOST_BATCHES = 100.0
+"""Of reports, in a second, that all workers together send while nobody waits for them. Each costs the driver half a
+millisecond, whatever is in it."""
+LONGEST_GATHERING = 5.0
+"""Seconds that a report may be on its way, with hundreds of workers."""
 LIBRARIES = ("ray", "tensorflow", "keras", "numpy", "pandas")
 
 

@@ -7,7 +7,7 @@ holds at the end beyond what it held before the first trial, by trial: the resid
 (`tracemalloc`, in a run of its own, for it slows the rest).
 
 (g) Whole runs on Ray with real workers that use no TensorFlow: CPU time of the driver's process, all its threads, from
-the first event to the last, by report.
+the first report to the last event, by report. The first report comes when all workers are there.
 
     python -m benchmarks.bench.growth [--trials 100 10000 100000] [--workers 2 20 100]
 """
@@ -15,21 +15,34 @@ the first event to the last, by report.
 import argparse
 import gc
 import json
+import os
 import subprocess
 import sys
 import tempfile
 import time
 import tracemalloc
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any, ClassVar
+
+from tabulate import tabulate
+
+from benchmarks.bench.figures import Spread
+from benchmarks.bench.parts import Options, Part, Results, Save
+from benchmarks.bench.rounds import LOG_TAIL, ROOT, Failed
 
 TRIALS = (100, 10_000, 100_000)
 WORKERS = (2, 20, 100)
 REPORTS = 10
+FEWEST_TRIALS, TRIALS_PER_WORKER = 4_000, 200
 SIMULATED_WORKERS = 4
 GROUP = 50
+ROUNDS = 3
+SMALL_TRIALS, SMALL_WORKERS = (100, 200), (2, 3)
+LONGEST = 1800.0
+"""Seconds of one process."""
 WARM_UP = 100
 """Trials before memory is looked at for the first time: until then modules are imported, tables filled."""
 
@@ -51,24 +64,27 @@ class Driven:
     microseconds_per_report: float
 
 
-def with_trials(trials: Sequence[int] = TRIALS) -> list[Grown]:
-    """(f), a row for each number of trials."""
-    rows = []
-    for number in trials:
-        plain, traced = _in_process("simulate", number), _in_process("simulate", number, "traced")
-        rows.append(Grown(**{**plain, "python_bytes_per_trial": traced["python_bytes_per_trial"]}))
-    return rows
+def with_trials(number: int) -> Grown:
+    """(f)"""
+    plain, traced = _in_process("simulate", number), _in_process("simulate", number, "traced")
+    return Grown(**{**plain, "python_bytes_per_trial": traced["python_bytes_per_trial"]})
 
 
-def with_workers(workers: Sequence[int] = WORKERS) -> list[Driven]:
-    """(g), a row for each number of workers."""
-    return [Driven(**_in_process("drive", number)) for number in workers]
+def with_workers(number: int) -> Driven:
+    """(g)"""
+    return Driven(**_in_process("drive", number))
 
 
 def _in_process(what: str, *arguments: Any) -> dict[str, Any]:
     command = [sys.executable, "-m", "benchmarks.bench.growth", "--child", what, *map(str, arguments)]
-    done = subprocess.run(command, capture_output=True, text=True, check=True)
-    row: dict[str, Any] = json.loads(next(line for line in done.stdout.splitlines() if line.startswith("{")))
+    try:
+        done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=LONGEST)
+    except subprocess.TimeoutExpired:
+        raise Failed(f"{' '.join(command)} did not end in {LONGEST:.0f} s") from None
+    line = next((line for line in done.stdout.splitlines() if line.startswith("{")), None)
+    if done.returncode != 0 or line is None:
+        raise Failed(f"{' '.join(command)} ended with {done.returncode}:\n{done.stderr[-LOG_TAIL:]}")
+    row: dict[str, Any] = json.loads(line)
     return row
 
 
@@ -139,20 +155,32 @@ def _drive(workers: int) -> Driven:
                 self.began, self.before = time.process_time(), self.state.epochs_trained
             self.ended = time.process_time()
 
-    trials = max(4000, 40 * workers)
+    trials = max(FEWEST_TRIALS, TRIALS_PER_WORKER * workers)
     display = Timed()
     space = Space(learning_rate=Float(1e-4, 1e-1, "log"))
-    study = Study(space=space, train=_report, objective="score", direction="max", epochs=REPORTS, name="nothing")
     ray.init("local", num_cpus=workers, include_dashboard=False, log_to_driver=False, logging_level="ERROR")
     with tempfile.TemporaryDirectory() as folder:
+        train = _once_all_are_there(Path(folder, "there"), workers)
+        study = Study(space=space, train=train, objective="score", direction="max", epochs=REPORTS, name="nothing")
         run = launch(study, display=display, trials=trials, workers=workers, stopper="none", run_dir=f"{folder}/run")
     reports = run.state.epochs_trained - display.before
     return Driven(workers, trials, reports, (display.ended - display.began) / reports * 1e6)
 
 
-def _report(_: Mapping[str, Any], ctx: Any) -> None:
-    for epoch in ctx.epochs:
-        ctx.report({"score": epoch})
+def _once_all_are_there(folder: Path, workers: int) -> Callable[[Mapping[str, Any], Any], None]:
+    """A loop that reports as fast as it can, once so many workers have come to it: they start one after the other."""
+    folder.mkdir()
+
+    def train(_: Mapping[str, Any], ctx: Any) -> None:
+        mine = folder / str(os.getpid())
+        if not mine.exists():
+            mine.touch()
+            while sum(1 for _ in folder.iterdir()) < workers:
+                time.sleep(0.1)
+        for epoch in ctx.epochs:
+            ctx.report({"score": epoch})
+
+    return train
 
 
 def _space() -> Any:
@@ -194,6 +222,86 @@ def _resident() -> int:
     return pages * 4096
 
 
+def _measure(
+    one: Callable[[int], Grown | Driven], sizes: Sequence[int], small: Sequence[int], options: Options, save: Save
+) -> None:
+    """Each size once a round.
+
+    Raises:
+        Failed: A run did not come to its end.
+    """
+    rounds: list[list[dict[str, Any]]] = []
+    for number in range(options.rounds or (1 if options.small else ROUNDS)):
+        rounds.append([])
+        for size in small if options.small else sizes:
+            row = one(size)
+            options.say(f"round {number + 1}: {row}")
+            rounds[-1].append(asdict(row))
+        save({"rounds": rounds})
+
+
+def _section(about: str, size: str, columns: Mapping[str, str], results: Results) -> str:
+    """A row for each size, and how much CPU time a report takes with the most of them beside the fewest."""
+    rounds = results["rounds"]
+    rows = []
+    for same in zip(*rounds, strict=True):
+        spreads = [Spread.of([row[name] for row in same]).text() for name in columns]
+        rows.append([f"{same[0][size]:,}", f"{same[0]['reports']:,}", *spreads])
+    table = str(tabulate(rows, [size, "reports", *columns.values()], tablefmt="github", disable_numparse=True))
+    growth = Spread.of([one[-1][CPU] / one[0][CPU] for one in rounds])
+    fewest, most = (f"{rounds[0][place][size]:,}" for place in (0, -1))
+    return "\n\n".join(
+        [
+            f"{about} {len(rounds)} round{'s' if len(rounds) > 1 else ''}; medians, least and most in brackets.",
+            table,
+            f"CPU time per report with {most} {size}: {growth.text()} times that with {fewest}.",
+        ]
+    )
+
+
+def _no_losses(_: Results) -> list[str]:
+    """Nobody else is measured here."""
+    return []
+
+
+CPU = "microseconds_per_report"
+CPU_HEAD = "CPU time per report, µs"
+PARTS = (
+    Part(
+        "f",
+        "What a trial leaves with the driver, and its CPU time per report, however many trials there are",
+        25,
+        partial(_measure, with_trials, TRIALS, SMALL_TRIALS),
+        partial(
+            _section,
+            "Our own driver alone, with all it writes, on workers in virtual time; ten reports a trial.",
+            "trials",
+            {
+                CPU: CPU_HEAD,
+                "resident_bytes_per_trial": "resident memory per finished trial, bytes",
+                "python_bytes_per_trial": "of it Python's objects, bytes",
+            },
+        ),
+        _no_losses,
+    ),
+    Part(
+        "g",
+        "The driver's CPU time per report, however many workers there are",
+        15,
+        partial(_measure, with_workers, WORKERS, SMALL_WORKERS),
+        partial(
+            _section,
+            "Trials that do nothing but report ten times, on Ray, in workers without TensorFlow, more of them than "
+            "there are cores. All threads of the driver's process, from the first report, which comes when all workers "
+            "are there, to the end.",
+            "workers",
+            {CPU: CPU_HEAD},
+        ),
+        _no_losses,
+    ),
+)
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--trials", type=int, nargs="*", default=TRIALS)
@@ -206,9 +314,9 @@ def main() -> None:
         print(json.dumps(asdict(row)))
         return
     for number in given.trials:
-        print(*with_trials([number]), flush=True)
+        print(with_trials(number), flush=True)
     for number in given.workers:
-        print(*with_workers([number]), flush=True)
+        print(with_workers(number), flush=True)
 
 
 if __name__ == "__main__":

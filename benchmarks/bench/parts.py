@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from typing import Any
 
 Results = dict[str, Any]
+Save = Callable[[Results], None]
 
 
 @dataclass(frozen=True)
@@ -23,7 +24,7 @@ class Part:
     title: str
     minutes: int
     """About so long on two cores."""
-    measure: Callable[[Options, Callable[[Results], None]], None]
+    measure: Callable[[Options, Save], None]
     """Gives what it has so far to the function, again and again."""
     section: Callable[[Results], str]
     """Markdown, without a head."""
@@ -33,7 +34,7 @@ class Part:
 
 def parts() -> Mapping[str, Part]:
     """By letter, in the order of the page. A new one is a `Part` in a module's PARTS, and that module's name here."""
-    from benchmarks.bench import searching, training
+    from benchmarks.bench import growth, searching, startup, training
 
-    found = [*training.PARTS, *searching.PARTS]
+    found = [*training.PARTS, *searching.PARTS, *growth.PARTS, *startup.PARTS]
     return {part.letter: part for part in found}

@@ -2,6 +2,7 @@
 
 import json
 import re
+import sys
 from importlib.util import find_spec
 from math import inf
 from pathlib import Path
@@ -9,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from benchmarks.bench import models
+from benchmarks.bench import growth, models, startup
 from benchmarks.bench.contestants import ours
 from benchmarks.bench.figures import (
     Measured,
@@ -23,7 +24,7 @@ from benchmarks.bench.figures import (
     time_to,
 )
 from benchmarks.bench.page import page
-from benchmarks.bench.parts import parts
+from benchmarks.bench.parts import Options, parts
 from benchmarks.bench.rounds import Entry, Failed, Ran, in_turn, run_entry
 from benchmarks.bench.searching import ASHA, NO_STOPPING, TUNE
 from benchmarks.bench.sections import per_trial, ratios
@@ -264,3 +265,55 @@ def test_a_search_that_never_gets_there_is_told() -> None:
     ahead = render(e=searched({NO_STOPPING: 29.0, ASHA: 39.0}))
     assert f"- (e) seconds from the first report to the target: {NO_STOPPING} 20.0; {ASHA} 30.0." in ahead
     assert f"| {TUNE} (failed) |" in ahead
+
+
+def test_the_page_tells_how_the_driver_grows() -> None:
+    def grown(trials: int, cpu: float) -> dict[str, Any]:
+        return {
+            "trials": trials,
+            "reports": 10 * trials,
+            "microseconds_per_report": cpu,
+            "resident_bytes_per_trial": 2000.0,
+            "python_bytes_per_trial": 1000.0,
+        }
+
+    rounds = [[grown(100, 20.0), grown(10_000, 25.0)], [grown(100, 40.0), grown(10_000, 44.0)]]
+    text = render(f={"rounds": rounds})
+    assert "| 10,000 | 100,000 | 34.5 (25.0 to 44.0) | 2,000 | 1,000 |" in text
+    assert "CPU time per report with 10,000 trials: 1.18 (1.10 to 1.25) times that with 100." in text
+
+
+def test_the_page_tells_how_the_driver_grows_with_workers() -> None:
+    rounds = [[{"workers": n, "trials": 4, "reports": 40, "microseconds_per_report": 10.0 + n} for n in (2, 20)]]
+    text = render(g={"rounds": rounds})
+    assert "| 20 | 40 | 30.0 |" in text
+    assert "CPU time per report with 20 workers: 2.50 times that with 2." in text
+
+
+def test_the_page_compares_the_start() -> None:
+    rounds = [
+        {"script": 10.0, "1 worker": 11.0, "2 workers": 9.0},
+        {"script": 10.0, "1 worker": 12.0, "2 workers": 8.0},
+    ]
+    text = render(s={"rounds": rounds})
+    assert "| bare script | 10.0 | 1 |" in text
+    assert "| orchestrator, 1 worker | 11.5 (11.0 to 12.0) | 1.15 (1.10 to 1.20) |" in text
+    assert "(s) from the command to the first trained batch: bare script 10.0 s; orchestrator, 1 worker 11.5 s." in text
+
+
+def test_growth_is_measured_in_processes_of_their_own(monkeypatch: pytest.MonkeyPatch) -> None:
+    said: list[str] = []
+    saved: list[dict[str, Any]] = []
+    PARTS_BY_LETTER["f"].measure(Options(workers=2, rounds=1, small=True, say=said.append), saved.append)
+    (rows,) = saved[-1]["rounds"]
+    assert [(row["trials"], row["reports"]) for row in rows] == [(100, 1000), (200, 2000)]
+    assert all(row["python_bytes_per_trial"] > 0 for row in rows)
+    assert len(said) == 2
+    monkeypatch.setattr(growth, "LONGEST", 0.01)
+    with pytest.raises(Failed, match="did not end in 0 s"):
+        growth.with_trials(100)
+
+
+def test_a_start_that_fails_says_why() -> None:
+    with pytest.raises(Failed, match="no good"):
+        startup.seconds_to_first_batch([sys.executable, "-c", "raise SystemExit('no good')"])

@@ -206,6 +206,12 @@ def test_about_a_tenth_of_a_second_of_work_is_queued_or_one_that_takes_longer(se
     assert len(decided) == 1 + queued
 
 
+@pytest.mark.parametrize(("workers", "queued"), [(2, 2), (10, 2), (20, 4), (50, 10), (100, 20), (200, 20)])
+def test_more_workers_have_more_queued_so_that_together_they_ask_as_often(workers: int, queued: int) -> None:
+    brain = begun("none", workers=workers, epochs=1, trials=100_000)
+    assert len(brain.tell(reported(0, 1, 0.5, at=0.05), completed(0, at=0.05))) == 1 + queued
+
+
 def test_nothing_is_queued_before_it_is_known_that_trials_are_brief() -> None:
     brain = begun("none", epochs=1, trials=100)
     assert brain.tell(reported(0, 1, 0.5, at=0.001)) == []
