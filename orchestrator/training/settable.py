@@ -35,11 +35,18 @@ class Scalar:
         return tf.cast(self._double, dtype or tf.float32)
 
 
+def unwrapped(optimizer: keras.optimizers.Optimizer) -> keras.optimizers.Optimizer:
+    """Without what Keras puts around it where the precision is mixed, to scale the loss."""
+    inner = getattr(optimizer, "inner_optimizer", None)
+    return unwrapped(inner) if isinstance(inner, keras.optimizers.Optimizer) else optimizer
+
+
 def settable(optimizer: keras.optimizers.Optimizer) -> dict[str, float]:
     """The attributes that can be inputs, with their values: numbers, not zero, of an optimizer of 32-bit weights.
 
     SGD has no momenta where its momentum is 0, so that is another graph.
     """
+    optimizer = unwrapped(optimizer)
     if any(variable.dtype != "float32" for variable in optimizer._trainable_variables):
         return {}
     values = {name: vars(optimizer).get(name) for name in ATTRIBUTES.get(type(optimizer), ())}
@@ -49,9 +56,10 @@ def settable(optimizer: keras.optimizers.Optimizer) -> dict[str, float]:
 @contextmanager
 def set_to(optimizer: keras.optimizers.Optimizer, names: list[str], doubles: tf.Tensor) -> Iterator[None]:
     """While tracing: the attributes are the elements of a vector of doubles."""
-    before = {name: vars(optimizer)[name] for name in names}
-    vars(optimizer).update({name: Scalar(doubles[place]) for place, name in enumerate(names)})
+    attributes = vars(unwrapped(optimizer)) if names else {}
+    before = {name: attributes[name] for name in names}
+    attributes.update({name: Scalar(doubles[place]) for place, name in enumerate(names)})
     try:
         yield
     finally:
-        vars(optimizer).update(before)
+        attributes.update(before)

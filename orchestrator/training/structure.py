@@ -1,9 +1,9 @@
 """When two models can share a graph: all that tracing would build into it is equal, and nothing else can have been.
 
 The rule is conservative, for a hyperparameter that is silently another's would be the worst of mistakes. Only models
-whose every part is Keras's own have a structure: of these the configuration says all, as long as nobody has replaced a
-method of an instance. What can be set without tracing is left out of it: the seeds and what the weights begin with, the
-learning rate, and what `settable` names.
+whose every part is Keras's own have a structure: of these configurations and attributes (`constants.py`) say all, as
+long as nobody has replaced a method of an instance. What can be set without tracing is left out of it: the seeds and
+what the weights begin with, the learning rate, and what `settable` names.
 """
 
 import hashlib
@@ -16,9 +16,11 @@ from typing import Any
 import keras
 import numpy as np
 from keras.src.models.functional import Functional
+from keras.src.ops.function import Function
 
+from orchestrator.training.constants import Constants
 from orchestrator.training.prepared import Prepared
-from orchestrator.training.settable import settable
+from orchestrator.training.settable import settable, unwrapped
 
 LIBRARIES = {"keras", "tensorflow", "numpy", "ml_dtypes", "optree"}
 OTHERS_OWN = {"builtins", "collections", "inspect", "re", "threading", "weakref"}
@@ -38,15 +40,21 @@ def structure_of(prepared: Prepared) -> str | None:
     """A key that models have in common if and only if they can share a graph; None where that cannot be told."""
     model = prepared.model
     try:
-        _check_parts(model)
+        parts = _parts(model)
+        _check_parts(model, parts)
         told = {
-            "model": _normal(model.get_config()),
+            "model": _checked(model.get_config(), seeds=False),
             "compiled": _compiled(model),
-            "variables": [(list(variable.shape), str(variable.dtype)) for variable in model.variables],
+            "constants": _constants(model, parts),
             "data": [_described(prepared.training), _described(prepared.validation)],
             "batches": [prepared.batch_size, prepared.validation_batch_size],
             "class weight": prepared.class_weight and sorted(prepared.class_weight.items()),
-            "keras": [keras.config.floatx(), keras.config.epsilon(), keras.config.image_data_format()],
+            "keras": [
+                keras.config.floatx(),
+                keras.config.epsilon(),
+                keras.config.image_data_format(),
+                keras.config.dtype_policy().name,
+            ],
         }
         text = json.dumps(told, sort_keys=True, default=_plain)
     except (_Foreign, TypeError, ValueError, NotImplementedError):
@@ -60,26 +68,54 @@ def is_stock(prepared: Prepared) -> bool:
 
 
 def has_stock_callbacks(prepared: Prepared) -> bool:
-    return all(type(callback).__module__.startswith("keras.") for callback in prepared.callbacks)
+    """None that runs a function of the study's own either, as LambdaCallback does: it could change the model."""
+    try:
+        for callback in prepared.callbacks:
+            _check(callback)
+    except _Foreign:
+        return False
+    return True
 
 
-def _check_parts(model: keras.Model) -> None:
+def _parts(model: keras.Model) -> list[Any]:
+    """Its layers, those of models inside it too, and the operations between them."""
+    parts = {id(layer): layer for layer in model._flatten_layers()}
+    for layer in list(parts.values()):
+        if isinstance(layer, Function):
+            parts.update({id(operation): operation for operation in layer.operations})
+    return list(parts.values())
+
+
+def _check_parts(model: keras.Model, parts: list[Any]) -> None:
     if type(model) not in MODELS:
         raise _Foreign
-    for layer in model._flatten_layers():
-        if isinstance(layer, RUNS_A_FUNCTION):
+    for part in parts:
+        if isinstance(part, RUNS_A_FUNCTION):
             raise _Foreign
-        _check(layer)
-    optimizer = model.optimizer
-    if optimizer is None or getattr(optimizer, "_exclude_from_weight_decay_pattern", None) is not None:
+        _check(part)
+    if model.optimizer is None:
+        raise _Foreign
+    _check_optimizer(model.optimizer)
+    for item in keras.tree.flatten(_losses_and_metrics(model)):
+        if not isinstance(item, (str, type(None))):
+            _check(item)
+
+
+def _check_optimizer(optimizer: keras.optimizers.Optimizer) -> None:
+    if (inner := unwrapped(optimizer)) is not optimizer:
+        _check_optimizer(inner)
+    if isinstance(optimizer, keras.optimizers.MultiOptimizer):
+        raise _Foreign  # Which variable is whose depends on a function.
+    if getattr(optimizer, "_exclude_from_weight_decay_pattern", None) is not None:
         raise _Foreign
     if getattr(optimizer, "_exclude_from_weight_decay", None):
         raise _Foreign
     _check(optimizer)
+
+
+def _losses_and_metrics(model: keras.Model) -> list[Any]:
     given = model._compile_config.config
-    for item in keras.tree.flatten([given["loss"], given["metrics"], given["weighted_metrics"]]):
-        if not isinstance(item, (str, type(None))):
-            _check(item)
+    return [given["loss"], given["metrics"], given["weighted_metrics"]]
 
 
 def _check(part: Any) -> None:
@@ -107,13 +143,25 @@ def _items(value: Any) -> Iterable[Any]:
     return value if isinstance(value, (list, tuple, set)) else (value,)
 
 
+def _constants(model: keras.Model, parts: list[Any]) -> Any:
+    constants = Constants(model.variables, parts)
+    variables = [
+        [list(variable.shape), str(variable.dtype), variable.trainable]
+        + [constants.told(getattr(variable, name, None)) for name in ("regularizer", "constraint")]
+        for variable in model.variables
+    ]
+    return [variables, [constants.of(part) for part in parts], constants.told(_losses_and_metrics(model))]
+
+
 def _compiled(model: keras.Model) -> Any:
-    return {**_normal(model.get_compile_config()), "optimizer": _optimizer(model.optimizer)}
+    return {**_checked(model.get_compile_config()), "optimizer": _optimizer(model.optimizer)}
 
 
 def _optimizer(optimizer: keras.optimizers.Optimizer) -> Any:
-    config = {**_normal(optimizer.get_config()), "class": type(optimizer).__name__}
-    if isinstance(inner := getattr(optimizer, "inner_optimizer", None), keras.optimizers.Optimizer):
+    numbers = {name: value for name, value in vars(optimizer).items() if isinstance(value, (bool, int, float, str))}
+    config = {**_checked(optimizer.get_config()), **numbers, "class": type(optimizer).__name__}
+    del config["built"]
+    if (inner := getattr(optimizer, "inner_optimizer", None)) is not None:
         return {**config, "inner_optimizer": _optimizer(inner)}
     for name in settable(optimizer):
         config[name] = "settable"
@@ -122,18 +170,22 @@ def _optimizer(optimizer: keras.optimizers.Optimizer) -> Any:
     return config
 
 
-def _normal(config: Any) -> Any:
-    """Without what is in variables: what weights begin with, and the seeds of random states."""
+def _is_in_variables(name: str, value: Any) -> bool:
+    """Inputs and outputs may be called so too."""
+    if name == "seed":
+        return value is None or isinstance(value, (int, dict))
+    return name.endswith("initializer") and not isinstance(value, (list, tuple))
+
+
+def _checked(config: Any, seeds: bool = True) -> Any:
+    """A configuration, of Keras's own things alone; or without `seeds`, and what weights begin with, too."""
     if isinstance(config, dict):
         module = config.get("module")
         if isinstance(module, str) and "class_name" in config and module.partition(".")[0] != "keras":
             raise _Foreign
-        return {
-            str(name): _normal(value)
-            for name, value in config.items()
-            if name != "seed" and not str(name).endswith("initializer")
-        }
-    return [_normal(item) for item in config] if isinstance(config, (list, tuple)) else config
+        kept = {str(name): value for name, value in config.items() if seeds or not _is_in_variables(str(name), value)}
+        return {name: _checked(value, seeds) for name, value in kept.items()}
+    return [_checked(item, seeds) for item in config] if isinstance(config, (list, tuple)) else config
 
 
 def _described(pair: Any) -> Any:

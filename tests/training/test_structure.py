@@ -1,8 +1,4 @@
-"""Graphs that are used again: warm and cold are equal to the last bit, in any order of trials.
-
-The trials are made to catch a wrong reuse: each differs from another in one thing, which TensorFlow would build into
-the graph, or which Keras's configuration does not tell.
-"""
+"""Graphs that are used again: warm and cold are equal to the last bit, in any order of trials."""
 
 import random
 from collections.abc import Callable, Iterator
@@ -11,157 +7,18 @@ from typing import Any
 import keras
 import numpy as np
 import pytest
-import tensorflow as tf
-from keras import layers, losses, optimizers
-from keras.initializers import HeNormal
-from keras.regularizers import L2
+from keras import layers, losses
 
 from orchestrator.training import graph_cache
 from orchestrator.training.link import Completed
 from orchestrator.training.packing import unpack
 from orchestrator.training.prepared import prepare
 from orchestrator.training.structure import structure_of
+from tests.training.alike import SHARED, TOLD_APART, UNTOLD, adam
 from tests.training.networks import BATCH, SOFTMAX, data, stack
 from tests.training.support import FakeLink, Trained, assignment, fit_study, resume, train
 
 EPOCHS = 2
-
-
-def adam(**given: Any) -> Any:
-    return stack(lambda: layers.Dense(6, activation="relu"), optimizer=lambda: optimizers.Adam(**given))
-
-
-def inner(*make: Callable[[], Any], **given: Any) -> Any:
-    return stack(*make, **given)
-
-
-class Scaled(layers.Layer):
-    """Without `get_config`: nothing tells its factor."""
-
-    def __init__(self, factor: float) -> None:
-        super().__init__()
-        self.factor = factor
-
-    def call(self, x: Any) -> Any:
-        return x * self.factor
-
-
-class Steep(layers.Dense):
-    """Called as its base, and configured so."""
-
-    factor = 1.0
-
-    def call(self, x: Any) -> Any:
-        return super().call(x) * self.factor
-
-
-class Steeper(Steep):
-    factor = 2.0
-
-
-class Often(keras.metrics.Metric):
-    """A state, and a constant of its own."""
-
-    def __init__(self, factor: float) -> None:
-        super().__init__(name="often")
-        self.factor = factor
-        self.seen = self.add_weight(name="seen", initializer="zeros")
-
-    def update_state(self, y: Any, predicted: Any, sample_weight: Any = None) -> None:
-        self.seen.assign_add(self.factor)
-
-    def result(self) -> Any:
-        return self.seen + 0.0
-
-
-def steepness(factor: float) -> Callable[[Any], Any]:
-    return lambda x: x * factor
-
-
-def replaced(factor: float) -> Any:
-    """A method of one instance is another's."""
-    dense = layers.Dense(6)
-    plain = dense.call
-    dense.call = lambda inputs, training=None: plain(inputs) * factor
-    return dense
-
-
-def policy(name: str) -> Any:
-    def build(configuration: dict[str, Any]) -> Any:
-        keras.config.set_dtype_policy(name)
-        return stack(lambda: layers.Dense(6))(configuration)
-
-    return build
-
-
-def frozen(trainable: bool) -> Any:
-    return inner(lambda: layers.Dense(6, trainable=trainable))
-
-
-def undecayed(names: list[str]) -> Any:
-    def optimizer() -> Any:
-        made = optimizers.AdamW(0.02, weight_decay=0.5)
-        made.exclude_from_weight_decay(var_names=names)
-        return made
-
-    return stack(lambda: layers.Dense(6), optimizer=optimizer)
-
-
-def decay(factor: float) -> Any:
-    schedule = optimizers.schedules.ExponentialDecay(0.1, 3, factor)
-    return stack(optimizer=lambda: optimizers.SGD(schedule))
-
-
-def own_loss(factor: float) -> Any:
-    return stack(loss=lambda: lambda y, p: factor * losses.sparse_categorical_crossentropy(y, p))
-
-
-SHARED: dict[str, list[Any]] = {
-    "adam": [adam(learning_rate=0.02), adam(learning_rate=0.01, beta_1=0.8), adam(learning_rate=0.02, epsilon=1e-3)],
-    "adamw": [
-        stack(optimizer=lambda d=d: optimizers.AdamW(0.02, weight_decay=d, beta_2=0.9 + d)) for d in (0.01, 0.05)
-    ],
-    "momentum": [stack(optimizer=lambda m=m: optimizers.SGD(0.05, momentum=m)) for m in (0.5, 0.9)],
-    "rho": [stack(optimizer=lambda r=r: optimizers.RMSprop(0.01, rho=r, centered=True)) for r in (0.8, 0.95)],
-    "lion": [stack(optimizer=lambda b=b: optimizers.Lion(0.001, beta_1=b)) for b in (0.8, 0.9)],
-    "seeds": [
-        inner(lambda s=s: layers.Dense(6, kernel_initializer=HeNormal(s)), lambda s=s: layers.Dropout(0.3, seed=s))
-        for s in (1, 2)
-    ],
-}  # fmt: skip
-"""By structure: what can be set without tracing."""
-
-TOLD_APART: dict[str, list[Any]] = {
-    "units": [inner(lambda n=n: layers.Dense(n)) for n in (5, 6)],
-    "activation": [inner(lambda a=a: layers.Dense(6, activation=a)) for a in ("relu", "tanh")],
-    "rate of dropout": [inner(lambda r=r: layers.Dropout(r)) for r in (0.2, 0.4)],
-    "momentum of a layer": [inner(lambda m=m: layers.BatchNormalization(momentum=m)) for m in (0.5, 0.9)],
-    "regularizer": [inner(lambda f=f: layers.Dense(6, kernel_regularizer=L2(f))) for f in (0.1, 1.0)],
-    "frozen": [frozen(True), frozen(False)],
-    "no momentum": [stack(optimizer=lambda m=m: optimizers.SGD(0.05, momentum=m)) for m in (0.0, 0.5)],
-    "nesterov": [stack(optimizer=lambda n=n: optimizers.SGD(0.05, 0.9, nesterov=n)) for n in (False, True)],
-    "clipping": [stack(optimizer=lambda c=c: optimizers.SGD(0.5, clipnorm=c)) for c in (0.1, 1.0)],
-    "amsgrad": [stack(optimizer=lambda a=a: optimizers.Adam(0.5, amsgrad=a)) for a in (False, True)],
-    "schedule": [decay(0.5), decay(0.9)],
-    "constant of a metric": [
-        stack(metrics=[lambda k=k: keras.metrics.SparseTopKCategoricalAccuracy(k)]) for k in (1, 2)
-    ],
-    "dtype policy": [policy("float32"), policy("mixed_bfloat16")],
-}  # fmt: skip
-"""Keras's configuration tells the difference."""
-
-UNTOLD: dict[str, list[Any]] = {
-    "lambda layer": [inner(lambda f=f: layers.Lambda(lambda x: x * f)) for f in (1.0, 3.0)],
-    "closure": [inner(lambda f=f: layers.Dense(6, activation=steepness(f))) for f in (1.0, 3.0)],
-    "own layer": [inner(lambda f=f: Scaled(f)) for f in (1.0, 3.0)],
-    "subclass": [inner(lambda: Steep(6)), inner(lambda: Steeper(6))],
-    "method of an instance": [inner(lambda f=f: replaced(f)) for f in (1.0, 3.0)],
-    "constant of a loss": [own_loss(1.0), own_loss(3.0)],
-    "metric with a state": [stack(metrics=[lambda f=f: Often(f)]) for f in (1.0, 3.0)],
-    "not decayed": [undecayed(["kernel"]), undecayed(["bias"])],
-    "callable rate": [stack(optimizer=lambda r=r: optimizers.SGD(lambda _=None: tf.constant(r))) for r in (0.01, 0.1)],
-}  # fmt: skip
-"""It does not, or not for sure."""
 
 
 @pytest.fixture(autouse=True)
@@ -183,6 +40,16 @@ def test_what_can_be_set_makes_no_difference(kind: str) -> None:
     assert set(others) == {first}
 
 
+@pytest.mark.parametrize("kind", [*SHARED, *TOLD_APART])
+def test_building_a_model_changes_nothing(kind: str) -> None:
+    """So that its graphs are found before it is built."""
+    build = {**SHARED, **TOLD_APART}[kind][0]
+    prepared = prepare(fit_study(build, batch_size=BATCH), data(), assignment(1))
+    before = structure_of(prepared)
+    graph_cache.build(prepared)
+    assert structure_of(prepared) == before
+
+
 @pytest.mark.parametrize("kind", TOLD_APART)
 def test_what_is_built_in_makes_one(kind: str) -> None:
     one, other = structures(TOLD_APART[kind])
@@ -193,6 +60,77 @@ def test_what_is_built_in_makes_one(kind: str) -> None:
 @pytest.mark.parametrize("kind", UNTOLD)
 def test_what_is_not_keras_own_has_no_structure(kind: str) -> None:
     assert structures(UNTOLD[kind]) == [None, None]
+
+
+def test_an_output_may_be_called_like_a_seed() -> None:
+    def seeds(loss: str, weight: int) -> Any:
+        def build(_: dict[str, Any]) -> Any:
+            inputs = keras.Input((4,))
+            model = keras.Model(inputs, {"seed": layers.Dense(1)(inputs), "an_initializer": layers.Dense(1)(inputs)})
+            weights = {"seed": weight, "an_initializer": 1}
+            model.compile("sgd", {"seed": "mse", "an_initializer": loss}, loss_weights=weights)
+            return model
+
+        return build
+
+    assert len({None, *structures([seeds("mse", 1), seeds("mae", 1), seeds("mse", 2)])}) == 4
+
+
+def test_which_layers_share_a_kernel_is_told() -> None:
+    def tied(place: int) -> Any:
+        def build(_: dict[str, Any]) -> Any:
+            inner = [layers.Dense(4, use_bias=False, activation=how) for how in ("tanh", "relu", "sigmoid")]
+            model = keras.Sequential([keras.Input((4,)), *inner, layers.Dense(3, activation="softmax")])
+            inner[2]._tracker.unlock()
+            inner[2]._kernel = inner[place]._kernel
+            model.compile("sgd", SOFTMAX)
+            return model
+
+        return build
+
+    assert len({None, *structures([tied(0), tied(1), tied(1)])}) == 3
+
+
+def test_a_metric_of_two_outputs_is_not_two_metrics() -> None:
+    def measured(make: Callable[[], list[Any]]) -> Any:
+        def build(_: dict[str, Any]) -> Any:
+            inputs = keras.Input((4,))
+            model = keras.Model(inputs, [layers.Dense(1)(inputs), layers.Dense(1)(inputs)])
+            model.compile("sgd", "mse", metrics=make())
+            return model
+
+        return build
+
+    def one() -> list[Any]:
+        return [[keras.metrics.MeanAbsoluteError(name="mae")]] * 2
+
+    def two() -> list[Any]:
+        return [[keras.metrics.MeanAbsoluteError(name="mae")] for _ in range(2)]
+
+    assert len({None, *structures([measured(one), measured(two), measured(two)])}) == 3
+
+
+def test_a_callback_that_runs_a_function_may_change_the_model() -> None:
+    """After it is built, before its graph is traced."""
+
+    def study(rate: float | None) -> Any:
+        layer: list[Any] = []
+
+        def build(_: dict[str, Any]) -> Any:
+            layer[:] = [layers.Dropout(0.1)]
+            return stack(lambda: layer[0])({})
+
+        def change(logs: Any) -> None:
+            layer[0].rate = rate or layer[0].rate
+
+        callbacks = [] if rate is None else [keras.callbacks.LambdaCallback(on_train_begin=change)]
+        return fit_study(build, batch_size=BATCH, fit=lambda _: {"callbacks": callbacks})
+
+    cold = train(study(0.9), assignment(EPOCHS, EPOCHS), data())
+    graph_cache.forget_graphs()
+    train(study(None), assignment(EPOCHS, EPOCHS, seed=3), data())
+    warm = train(study(0.9), assignment(EPOCHS, EPOCHS), data())
+    assert warm.link.curve == cold.link.curve
 
 
 def test_class_weights_are_built_in() -> None:
