@@ -87,6 +87,8 @@ class _Training:
         self._model = prepared.model
         self._graphs: Graphs | None = None
         self._variables: list[tf.Variable] = []
+        self._scalars: tf.Tensor = None
+        """What is settable, as of when the graph is taken: as `fit`, it does not see what callbacks set later."""
         self._steps = math.ceil(rows(prepared.training) / prepared.batch_size)
         self._keeper = FitKeeper(self._model, prepared.callbacks, no_rows(prepared.training[0]), attempt)
 
@@ -136,13 +138,12 @@ class _Training:
         """What is left of an epoch's batches. False if training ended within it."""
         prepared, seed = self._prepared, self._attempt.assignment.seed
         order = epoch_order(rows(prepared.training), seed, epoch, prepared.shuffle)
-        scalars = scalars_of(self._model)
         step = self._keeper.step or 0
         if step == 0 and not graphs.is_stock:
             self._model.reset_metrics()
         while step < self._steps:
             last = min(self._steps, step + graphs.training.part)
-            step, logs = graphs.training.run(self._variables, step, last, prepared.training, order, scalars)
+            step, logs = graphs.training.run(self._variables, step, last, prepared.training, order, self._scalars)
             self._attempt.has_trained = True
             self._keeper.at_step(step, self._told(graphs, logs))
             if not math.isfinite(loss := self._keeper.logs.get(LOSS, 0.0)):
@@ -185,7 +186,10 @@ class _Training:
         with self._attempt.link.during("build"):
             structure = structure_of(self._prepared) if has_stock_callbacks(self._prepared) else None
             known = graph_cache.find(structure)
-            graph_cache.build(self._prepared, known)
+            try:
+                graph_cache.build(self._prepared, known)
+            except Exception as error:
+                raise NotTraceable(f"{type(error).__name__}: {error}") from error
         if known is not None and graph_cache.fits(known, self._model):
             self._take(known, structure, reused=True)
 
@@ -204,7 +208,7 @@ class _Training:
                 raise NotTraceable(f"{type(error).__name__}: {error}") from error
 
     def _take(self, graphs: Graphs, structure: str | None, reused: bool) -> Graphs:
-        self._graphs, self._variables = graphs, state_of(self._model)
+        self._graphs, self._variables, self._scalars = graphs, state_of(self._model), scalars_of(self._model)
         if structure is not None:
             self._attempt.link.built(structure, reused)
         return graphs

@@ -7,6 +7,7 @@ from typing import Any
 import keras
 import numpy as np
 import pytest
+import tensorflow as tf
 
 from orchestrator.training import graph_cache, graphs, model_trial
 from orchestrator.training.data import Data
@@ -199,3 +200,52 @@ def test_a_stop_within_an_epoch(question: int) -> None:
     done = train(fit_study(stack()), assignment(4), numbers(ROWS), FakeLink(stop_at=BATCHES + 1 + question))
     assert (done.ending, done.link.told) == (Released(), [1, "saved 1, best 1"])
     assert done.link.checkpoints[0].name.endswith("epoch-1-best.npz")
+
+
+def test_what_callbacks_set_later_changes_what_it_changes_in_fit() -> None:
+    """The learning rate; a momentum is built into Keras's graph, and may be no number any more."""
+
+    class Later(keras.callbacks.Callback):
+        def on_epoch_end(self, epoch: int, logs: Any = None) -> None:
+            self.model.optimizer.momentum = 0.0
+            self.model.optimizer.learning_rate = 0.05
+
+    def build(configuration: dict[str, Any]) -> Any:
+        return stack(optimizer=lambda: keras.optimizers.SGD(0.1, momentum=0.9))(configuration)
+
+    study = fit_study(build, fit=lambda _: {"callbacks": [Later()]})
+    ours, fits = (train(study, assignment(EPOCHS), numbers(ROWS), loop=loop) for loop in ("auto", "fit"))
+    assert was_compiled(ours) and ours.link.curve.keys() == fits.link.curve.keys()
+    for epoch, metrics in fits.link.curve.items():
+        assert ours.link.curve[epoch] == pytest.approx(metrics, rel=1e-5, abs=1e-5)
+
+
+def test_a_model_that_is_never_called_is_trained_by_fit(caplog: pytest.LogCaptureFixture) -> None:
+    """As those that train two networks against each other."""
+
+    class Pair(keras.Model):
+        def __init__(self) -> None:
+            super().__init__()
+            self.inner = keras.Sequential([keras.Input((4,)), keras.layers.Dense(1)])
+
+        def train_step(self, batch: Any) -> Any:
+            x, _ = batch
+            with tf.GradientTape() as tape:
+                loss = tf.reduce_mean(tf.square(self.inner(x)))
+            weights = self.inner.trainable_variables
+            self.optimizer.apply_gradients(zip(tape.gradient(loss, weights), weights, strict=True))
+            return {"loss": loss}
+
+        def test_step(self, batch: Any) -> Any:
+            return {"loss": tf.reduce_mean(tf.square(self.inner(batch[0])))}
+
+    def build(_: dict[str, Any]) -> Any:
+        model = Pair()
+        model.compile(keras.optimizers.SGD(0.1))
+        return model
+
+    study = fit_study(build, objective="val_loss", direction="min")
+    with caplog.at_level(logging.WARNING):
+        done = train(study, assignment(EPOCHS), numbers(ROWS))
+    assert done.ending == Completed(f"reached epoch {EPOCHS}")
+    assert "trained by fit" in caplog.text
