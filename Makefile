@@ -39,7 +39,7 @@ format: $(READY)  ## mend what can be mended of style and format
 	@$(RUN) ruff check --fix
 	@$(RUN) ruff format
 
-bench: $(PEER_READY)  ## measure speed beside the peers, three hours; ARGS as of benchmarks/bench/__main__.py
+bench: $(PEER_READY)  ## measure speed beside the peers, four hours; ARGS as of benchmarks/bench/__main__.py
 	@$(PEER)/bin/python -m benchmarks.bench $(ARGS)
 
 search: $(PEER_READY)  ## replay samplers and stoppers, ours and the peers'; ARGS as of benchmarks/search/__main__.py

@@ -5,9 +5,11 @@ SC 2011): seed and purpose make its key, trial and draw its counter.
 """
 
 from enum import IntEnum
+from typing import Any
 
 import numpy as np
 from numpy.random import Generator, Philox
+from numpy.random.bit_generator import ISeedSequence
 
 
 class Purpose(IntEnum):
@@ -18,10 +20,21 @@ class Purpose(IntEnum):
     PLAN = 3
 
 
+class _Key(ISeedSequence):
+    """A key as it is. Given as `key`, numpy would first ask the system for entropy, which takes longer than a draw."""
+
+    def __init__(self, *words: int) -> None:
+        self._words = words
+
+    def generate_state(self, n_words: int, dtype: Any = np.uint64) -> np.ndarray:
+        assert n_words == len(self._words)
+        return np.array(self._words, dtype=dtype)
+
+
 def generator(seed: int, trial: int, purpose: Purpose, draw: int = 0) -> Generator:
-    key = np.array([seed % 2**64, purpose], dtype=np.uint64)
     counter = np.array([0, draw, trial, 0], dtype=np.uint64)
-    return Generator(Philox(key=key, counter=counter))
+    sequence: Any = _Key(seed % 2**64, purpose)  # Which Philox takes, although its annotations do not say so.
+    return Generator(Philox(sequence, counter=counter))
 
 
 def training_seed(seed: int, trial: int) -> int:

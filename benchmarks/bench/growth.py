@@ -270,7 +270,7 @@ PARTS = (
     Part(
         "f",
         "What a trial leaves with the driver, and its CPU time per report, however many trials there are",
-        25,
+        10,
         partial(_measure, with_trials, TRIALS, SMALL_TRIALS),
         partial(
             _section,
@@ -287,7 +287,7 @@ PARTS = (
     Part(
         "g",
         "The driver's CPU time per report, however many workers there are",
-        15,
+        12,
         partial(_measure, with_workers, WORKERS, SMALL_WORKERS),
         partial(
             _section,

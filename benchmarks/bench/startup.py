@@ -114,4 +114,4 @@ def seconds_to_first_batch(command: list[str]) -> float:
         return float(noted.read_text()) - began
 
 
-PARTS = (Part("s", "From the command to the first trained batch", 8, measure, section, losses),)
+PARTS = (Part("s", "From the command to the first trained batch", 6, measure, section, losses),)

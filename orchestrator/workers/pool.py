@@ -69,9 +69,10 @@ class Pool:
         waiting = {member.messages: number for number, member in self.members.items()}
         dismissed, self._dismissed = self._dismissed, []
         timeout = 0.0 if dismissed else max(timeout, 0.0)
-        ready, _ = ray.wait(list(waiting), num_returns=1, timeout=timeout, fetch_local=False)
-        if ready and len(waiting) > 1:
-            ready, _ = ray.wait(list(waiting), num_returns=len(waiting), timeout=0, fetch_local=False)
+        # Ray looks at every worker each time. Where much is said, once is enough.
+        ready, _ = ray.wait(list(waiting), num_returns=len(waiting), timeout=0, fetch_local=False)
+        if not ready and timeout > 0:
+            ready, _ = ray.wait(list(waiting), num_returns=1, timeout=timeout, fetch_local=False)
         said: list[tuple[int, AnyMessage | Lost]] = [*dismissed]
         for generator in ready:
             said += [(waiting[generator], message) for message in self._listen(waiting[generator], generator)]
