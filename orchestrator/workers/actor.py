@@ -22,6 +22,7 @@ import traceback
 from collections.abc import Iterator
 from contextlib import suppress
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -200,7 +201,7 @@ class Worker:
         self._stopwatch.tell(every=TELL_BEFORE_WAITING if self._inbox.is_empty else TELL_AFTER_TRIAL)
         link.end(word)
         if (reason := self._growth.after_trial()) is not None:
-            self._outbox.put(WornOut(reason))
+            self._saver.then(partial(self._outbox.put, WornOut(reason)))
 
     def _fetch_start(self, assignment: Assignment, link: TrialLink) -> AnyEvent | None:
         """Have the checkpoint that a trial starts from; else the word on why it does not start."""

@@ -10,7 +10,14 @@ from math import inf
 from typing import TYPE_CHECKING, Any
 
 from orchestrator.assignment import Assignment, Checkpoint
-from orchestrator.scheduler.events import AnyEvent, CheckpointDelayed, CheckpointSaved, TrialBuilt, TrialReported
+from orchestrator.scheduler.events import (
+    AnyEvent,
+    CheckpointDelayed,
+    CheckpointSaved,
+    TrialBuilt,
+    TrialReleased,
+    TrialReported,
+)
 from orchestrator.training.link import Activity, Interruption, Verdict
 from orchestrator.workers.messages import AnyMessage, Command, PauseTrial, Said
 from orchestrator.workers.stopwatch import Stopwatch
@@ -170,7 +177,7 @@ class TrialLink:
         self._stopwatch = stopwatch
 
     def say(self, event: AnyEvent) -> None:
-        self._outbox.put(Said(event))
+        self._saver.in_turn(partial(self._outbox.put, Said(event)), late=self._outbox.hurry)
 
     def built(self, structure: str, reused: bool) -> None:
         self.say(TrialBuilt(at=LATER, trial=self._trial, attempt=self._attempt, structure=structure, reused=reused))
@@ -196,15 +203,17 @@ class TrialLink:
         checkpoint, content = pack()
         saved = self._store.save(checkpoint.name, content, delayed=self.delayed, abandoned=self._is_stopped)
         if saved:
-            self.say(CheckpointSaved(at=LATER, trial=self._trial, attempt=self._attempt, checkpoint=checkpoint))
+            self._outbox.put(
+                Said(CheckpointSaved(at=LATER, trial=self._trial, attempt=self._attempt, checkpoint=checkpoint))
+            )
 
     def end(self, event: AnyEvent) -> None:
         """The last that is said of this attempt here."""
-        self._saver.then(partial(self._end, event))
+        self._saver.then(partial(self._end, event), ends_by_itself=not isinstance(event, TrialReleased))
 
     def _end(self, event: AnyEvent) -> None:
         self._inbox.forget_interruption(self._trial, self._attempt)
-        self.say(event)
+        self._outbox.put(Said(event))
         if self._inbox.is_empty:
             self._outbox.hurry()
 
@@ -216,7 +225,7 @@ class TrialLink:
         return self._stopwatch.during(activity)
 
     def delayed(self, reason: str) -> None:
-        self.say(CheckpointDelayed(at=LATER, trial=self._trial, attempt=self._attempt, reason=reason))
+        self._outbox.put(Said(CheckpointDelayed(at=LATER, trial=self._trial, attempt=self._attempt, reason=reason)))
 
     def _is_stopped(self) -> bool:
         return self.interruption() == "stop"
