@@ -37,7 +37,7 @@ from orchestrator.workers.resources import how_many_workers
 from orchestrator.workers.shipping import ship
 
 EXPORT_SECONDS = 60.0
-MOST_BATCHES = 100.0
+MOST_BATCHES = 50.0
 """Of reports, in a second, that all workers together send while nobody waits for them. Each costs the driver half a
 millisecond, whatever is in it."""
 LONGEST_GATHERING = 5.0

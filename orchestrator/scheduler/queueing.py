@@ -4,9 +4,10 @@ A worker that asks only when it is through waits for a round trip: some millisec
 driver is busy or far away. What is queued instead is given to a worker sooner than need be: at the end of a run it may
 wait there while another worker has nothing left to do. So how much is queued depends on how long trials take:
 
-- brief ones: as many as keep a worker busy for QUEUE_SECONDS, at most LONGEST_QUEUE. With trials of a millisecond a
-  round trip for each would be most of the time. With many workers for longer, so that all of them together ask no more
-  than ROUND_TRIPS times a second, up to MOST_SECONDS: the driver's time goes into that more than into what is asked;
+- brief ones, of less than QUEUE_SECONDS: as many as keep a worker busy that long, at most LONGEST_QUEUE. With trials of
+  a millisecond a round trip for each would be most of the time. With many workers for longer, so that all of them
+  together ask no more than ROUND_TRIPS times a second, up to MOST_SECONDS: the driver's time goes into that more than
+  into what is asked;
 - up to ONE_SECONDS: one. A wait of 20 ms is a hundredth of 2 s, and twice as much as the end of a run of 100 trials
   on 4 workers can lose by it;
 - longer ones: none.
@@ -20,9 +21,9 @@ from orchestrator.scheduler.limits import Limits
 from orchestrator.scheduler.state import State
 from orchestrator.scheduler.worker import Worker
 
-QUEUE_SECONDS, MOST_SECONDS = 0.1, 1.0
-ROUND_TRIPS = 100.0
-LONGEST_QUEUE = 64
+QUEUE_SECONDS, MOST_SECONDS = 0.1, 4.0
+ROUND_TRIPS = 25.0
+LONGEST_QUEUE = 256
 ONE_SECONDS = 2.0
 
 
@@ -46,7 +47,7 @@ def has_room(worker: Worker, state: State, limits: Limits) -> bool:
 
 def length(state: State) -> int:
     mean = state.turnaround
-    if mean is None or mean > ONE_SECONDS:
-        return 0
+    if mean is None or mean > QUEUE_SECONDS:
+        return 0 if mean is None or mean > ONE_SECONDS else 1
     seconds = min(max(QUEUE_SECONDS, len(state.workers) / ROUND_TRIPS), MOST_SECONDS)
-    return LONGEST_QUEUE if mean * LONGEST_QUEUE <= seconds else max(1, int(seconds / mean))
+    return LONGEST_QUEUE if mean * LONGEST_QUEUE <= seconds else int(seconds / mean)
