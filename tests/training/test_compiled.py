@@ -185,6 +185,15 @@ def test_a_pause_in_the_first_epoch_is_saved_too() -> None:
 
 
 @pytest.mark.usefixtures("_a_batch_at_a_time")
+def test_fit_does_not_go_on_within_an_epoch() -> None:
+    """It would train batches twice."""
+    study, data = fit_study(stack()), numbers(ROWS)
+    first = train(study, assignment(4), data, FakeLink(pause_at=BATCHES + 3))
+    ending = resume(study, first, 4, data, loop="fit").ending
+    assert isinstance(ending, Failed) and "holds a part of an epoch" in ending.message
+
+
+@pytest.mark.usefixtures("_a_batch_at_a_time")
 def test_long_epochs_are_saved_within() -> None:
     done = train(fit_study(stack()), assignment(1, 1), numbers(ROWS), every=0.0)
     assert [checkpoint.name.removeprefix("trial-17-attempt-1-") for checkpoint in done.link.checkpoints] == [
