@@ -80,9 +80,7 @@ class _EpochEnd(keras.callbacks.Callback):
     def on_train_begin(self, logs: Any = None) -> None:
         start = self._attempt.assignment.start
         if start is not None:
-            self._keeper.restore(self._attempt.link.load(start))
-            if self._keeper.step:
-                raise ValueError(f"{start.name} holds a part of an epoch, and fit begins with an epoch's first batch")
+            self._keeper.restore(self._attempt.link.load(start), whole_epochs=True)
 
     def on_train_batch_end(self, batch: int, logs: Any = None) -> None:
         loss = (logs or {}).get(LOSS, 0.0)

@@ -116,10 +116,16 @@ class FitKeeper:
             "logs": dict(self.logs),
         }
 
-    def restore(self, content: bytes) -> None:
-        """After `on_train_begin` of the callbacks, which may set what is to be as it was."""
+    def restore(self, content: bytes, *, whole_epochs: bool = False) -> None:
+        """After `on_train_begin` of the callbacks, which may set what is to be as it was.
+
+        Raises:
+            ValueError: It is another model's; or of a part of an epoch where only `whole_epochs` can be trained.
+        """
         state = unpack(content)
         whole = state["whole"]
+        if whole_epochs and whole is not None and whole.get("step"):
+            raise ValueError("the checkpoint holds a part of an epoch, and fit begins with an epoch's first batch")
         weights = state["best"] if whole is None else whole["model"]["weights"]
         build_weights(self._model, state["inputs"], len(weights))
         if whole is None:
