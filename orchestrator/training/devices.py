@@ -143,11 +143,13 @@ def _lightly() -> Iterator[None]:
     hide = "sklearn" not in sys.modules
     if hide:
         sys.modules["sklearn"] = None  # type: ignore[assignment]
+    collects = gc.isenabled()
     gc.disable()
     try:
         yield
     finally:
-        gc.enable()
+        if collects:
+            gc.enable()
         gc.freeze()
         if hide:
             del sys.modules["sklearn"]
