@@ -24,6 +24,9 @@ if TYPE_CHECKING:
 RESERVED = ("rank", "trial", "status", "reason", "score", "epoch", "epochs", "seconds", "worker")
 """Names that no hyperparameter can have."""
 
+LARGEST = 2**63
+"""What integers are below, for pandas to keep them as such."""
+
 Layout = Literal["table", "csv", "json", "markdown"]
 LAYOUTS: tuple[Layout, ...] = get_args(Layout)
 
@@ -60,10 +63,8 @@ def leaderboard(state: State, hyperparameters: Iterable[str]) -> "pd.DataFrame":
     columns: dict[str, pd.Series[Any]] = {}
 
     def add(name: str, values: Sequence[Any], dtype: Any) -> None:
-        try:
-            columns[name] = pd.Series(values, dtype=dtype)
-        except (OverflowError, TypeError):  # An integer of more than 63 bits.
-            columns[name] = pd.Series(values, dtype=object)
+        large = any(type(value) is int and not -LARGEST <= value < LARGEST for value in values)
+        columns[name] = pd.Series(values, dtype=object if large else dtype)
 
     add("rank", [place + 1 if place < ranked else None for place in range(len(trials))], "Int64")
     add("trial", [trial.number for trial in trials], "Int64")

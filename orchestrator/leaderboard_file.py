@@ -14,14 +14,13 @@ from pathlib import Path
 from typing import Any
 
 from orchestrator import tables
-from orchestrator.leaderboard import RESERVED, metric_columns, metrics_of, order, replace_whole
+from orchestrator.leaderboard import LARGEST, RESERVED, metric_columns, metrics_of, order, replace_whole
 from orchestrator.scheduler.state import State
 from orchestrator.scheduler.trial import Trial
 
 LEAST_SECONDS = 1.0
 MOST_SHARE = 0.01
 """Of the driver's time."""
-LARGEST = 2**63
 
 Layout = tuple[tuple[tuple[str, type], ...], tuple[str, ...]]
 """The hyperparameters, each with the type that its column has, and the metrics."""
