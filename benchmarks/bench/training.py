@@ -134,7 +134,7 @@ PARTS = (
         Comparison(
             about=(
                 "What a trial costs beside its training. Each reports ten numbers and is through; KerasTuner's "
-                "returns one, for it knows no reports within a trial. Our workers and KerasTuner's import TensorFlow, "
+                "returns one, for it knows no reports within a trial. KerasTuner's workers import TensorFlow, "
                 "the others' do without: that is in the whole command. Each samples for itself. Tune's first trials "
                 "wait for each other, or all could be through in one actor before the other has started."
             ),
