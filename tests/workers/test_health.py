@@ -12,7 +12,16 @@ import psutil
 import pytest
 
 from orchestrator.workers import health
-from orchestrator.workers.health import Growth, Watch, descendants, end_children, machine_memory, memory, shown
+from orchestrator.workers.health import (
+    Growth,
+    Watch,
+    descendants,
+    end_children,
+    let_go,
+    machine_memory,
+    memory,
+    shown,
+)
 
 MB = 10**6
 MUCH = 200 * MB
@@ -27,7 +36,9 @@ _started: list[subprocess.Popen[str]] = []
 
 
 @pytest.fixture(autouse=True)
-def _no_children_left() -> Iterator[None]:
+def _nothing_from_other_tests() -> Iterator[None]:
+    """Neither their garbage, which would be let go while a test measures, nor children."""
+    let_go()
     yield
     end_children()
     while _started:
