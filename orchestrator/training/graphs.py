@@ -16,6 +16,7 @@ import tensorflow as tf
 from keras.src.trainers.data_adapters.tf_dataset_adapter import make_class_weight_map_fn
 
 from orchestrator.training.batches import Tensors, rows
+from orchestrator.training.fused_adam import fused
 from orchestrator.training.settable import set_to, settable
 
 LOSS = "loss"
@@ -108,7 +109,7 @@ def trace_training(
     def train(
         first: tf.Tensor, last: tf.Tensor, pair: Tensors, order: tf.Tensor, scalars: tf.Tensor
     ) -> tuple[tf.Tensor, Logs]:
-        with set_to(model.optimizer, names, scalars):
+        with set_to(model.optimizer, names, scalars), fused(model.optimizer):
             return _each(step, lambda number: batch_at(pair, order, number), first, last, model if is_stock else None)
 
     order, scalars = tf.TensorSpec([None], tf.int64), tf.TensorSpec([len(names)], tf.float64)
