@@ -136,9 +136,13 @@ class CheckpointDamaged(TrialEvent, frozen=True):
 
 
 class TrialCompleted(TrialEvent, frozen=True):
-    """Training reached max epochs, or ended by itself before (an EarlyStopping callback, the end of a loop)."""
+    """Training reached max epochs, or ended by itself before (an EarlyStopping callback, the end of a loop).
+
+    `seconds` is how long the worker was at it; 0.0 where it did not say.
+    """
 
     reason: str
+    seconds: float = 0.0
 
 
 class TrialDiverged(TrialEvent, frozen=True):

@@ -10,14 +10,14 @@ from sortedcontainers import SortedSet
 from orchestrator.assignment import Checkpoint, Configuration
 from orchestrator.objective import Objective
 from orchestrator.ranking import Ranking
-from orchestrator.scheduler.events import RunResumed, TrialEvent, WorkerLost
+from orchestrator.scheduler.events import RunResumed, TrialCompleted, TrialEvent, WorkerLost
 from orchestrator.scheduler.instructions import Adapt, EndRun, Finish
 from orchestrator.scheduler.timesheet import Timesheet
 from orchestrator.scheduler.trial import TRANSITIONS, Status, Trial
 from orchestrator.scheduler.worker import Worker
 
 RECENT = 64
-"""Trials. The first one in a worker may take much longer than all that follow."""
+"""Trials."""
 
 
 class Knowledge:
@@ -66,9 +66,9 @@ class Knowledge:
         self.timesheet = Timesheet()
         self.losses_in_a_row = 0
         self.last_loss = ""
-        self.turnarounds = 0
-        self.turnaround: float | None = None
-        """How long workers were at trials that completed, in seconds: the mean of about the last `RECENT`."""
+        self.timed_trials = 0
+        self.trial_seconds: float | None = None
+        """How long workers were at trials that completed: the mean of about the last `RECENT`."""
 
     def _begin_indexes(self) -> None:
         """Of trials and checkpoints."""
@@ -115,10 +115,19 @@ class Knowledge:
 
     # Workers.
 
-    def _turn_around(self, worker: Worker) -> None:
-        self.turnarounds += 1
-        mean = self.turnaround or 0.0
-        self.turnaround = mean + (self.now - worker.since - mean) / min(self.turnarounds, RECENT)
+    def _time(self, record: TrialCompleted, worker: Worker) -> None:
+        """As its worker tells it: what the driver sees is longer by a journey, which queueing is there to save.
+
+        A worker's first trial may take much longer than all that follow: it only counts while there is no other.
+        """
+        seconds = record.seconds or self.now - worker.since
+        if worker.is_through_with_one:
+            self.timed_trials += 1
+            mean = self.trial_seconds or 0.0
+            self.trial_seconds = mean + (seconds - mean) / min(self.timed_trials, RECENT)
+        elif not self.timed_trials:
+            self.trial_seconds = seconds
+        worker.is_through_with_one = True
 
     def _count_worker_seconds(self) -> None:
         self.worker_seconds += len(self.workers) * (self.now - self.staffed_since)
@@ -237,8 +246,8 @@ class Knowledge:
         """The worker is through with a trial; one that was stopped meanwhile stays so."""
         trial = self.trials[record.trial]
         worker = self.workers.get(trial.holder) if trial.holder is not None else None
-        if worker is not None and status is Status.COMPLETED and trial.status is Status.RUNNING:
-            self._turn_around(worker)
+        if worker is not None and isinstance(record, TrialCompleted) and trial.status is Status.RUNNING:
+            self._time(record, worker)
         self._let_go(trial)
         if TRANSITIONS[trial.status, type(record)] is status:
             self._end(trial, status, reason)

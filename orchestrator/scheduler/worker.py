@@ -10,7 +10,19 @@ MOST_STRUCTURES = 8
 class Worker:
     """`queue` holds its trials in order, the first of which it is training; `holds` also those it still lets go of."""
 
-    __slots__ = ("holds", "is_fresh", "kill_at", "leaving", "node", "number", "queue", "since", "structures", "told_at")
+    __slots__ = (
+        "holds",
+        "is_fresh",
+        "is_through_with_one",
+        "kill_at",
+        "leaving",
+        "node",
+        "number",
+        "queue",
+        "since",
+        "structures",
+        "told_at",
+    )
 
     def __init__(self, number: int, node: str, joined_at: float = 0.0) -> None:
         self.number = number
@@ -22,6 +34,8 @@ class Worker:
         """When the first of the queue began."""
         self.is_fresh = True
         """It has trained nothing yet."""
+        self.is_through_with_one = False
+        """A trial completed there."""
         self.leaving: str | None = None
         """Why it gets no further trial, and is to be dismissed once it holds none."""
         self.structures: deque[str] = deque(maxlen=MOST_STRUCTURES)

@@ -57,7 +57,7 @@ from orchestrator.workers.messages import (
 )
 from orchestrator.workers.saver import Saver
 from orchestrator.workers.shipping import Shipped, unship
-from orchestrator.workers.stopwatch import Stopwatch
+from orchestrator.workers.stopwatch import DIGITS, Stopwatch
 from orchestrator.workers.store import Damaged, Store
 
 MOST_CALLS = 64
@@ -184,6 +184,7 @@ class Worker:
                 pass  # The trial ended, by itself or by a stop, before the pause arrived; that was said.
 
     def _train(self, assignment: Assignment, study: Study, data: Any) -> None:
+        began = time.monotonic()
         link = TrialLink(assignment, self._inbox, self._outbox, self._store, self._saver, self._stopwatch)
         if link.interruption() is not None:
             word: AnyEvent = _event_of(Released(), assignment)
@@ -194,7 +195,7 @@ class Worker:
 
             setup = self._setup
             ending = train_trial(study, assignment, data, link, setup.checkpoint_every, setup.loop)
-            word = _event_of(ending, assignment)
+            word = _event_of(ending, assignment, time.monotonic() - began)
         if assignment.start is not None:
             self._store.received.pop(assignment.start.name, None)
         # Before the last word, which may end the run.
@@ -228,11 +229,11 @@ class Worker:
             return Exported(None, redacted(f"{type(error).__name__}: {error}"))
 
 
-def _event_of(ending: Ending, assignment: Assignment) -> AnyEvent:
+def _event_of(ending: Ending, assignment: Assignment, seconds: float = 0.0) -> AnyEvent:
     identity: dict[str, Any] = {"at": LATER, "trial": assignment.trial, "attempt": assignment.attempt}
     match ending:
         case Completed():
-            return TrialCompleted(**identity, reason=ending.reason)
+            return TrialCompleted(**identity, reason=ending.reason, seconds=round(seconds, DIGITS))
         case Diverged():
             return TrialDiverged(**identity, epoch=ending.epoch, reason=ending.reason)
         case Failed():

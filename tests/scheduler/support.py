@@ -130,8 +130,8 @@ def released(trial: int, attempt: int = 1, at: float = 0.0) -> TrialReleased:
     return TrialReleased(at=at, trial=trial, attempt=attempt)
 
 
-def completed(trial: int, attempt: int = 1, at: float = 0.0) -> TrialCompleted:
-    return TrialCompleted(at=at, trial=trial, attempt=attempt, reason="reached the last epoch")
+def completed(trial: int, attempt: int = 1, at: float = 0.0, seconds: float = 0.0) -> TrialCompleted:
+    return TrialCompleted(at=at, trial=trial, attempt=attempt, reason="reached the last epoch", seconds=seconds)
 
 
 def diverged(trial: int, epoch: int = 1, attempt: int = 1, at: float = 0.0) -> TrialDiverged:

@@ -214,6 +214,19 @@ def test_more_workers_have_more_queued_so_that_together_they_ask_as_often(worker
     assert len(brain.tell(reported(0, 1, 0.5, at=0.05), completed(0, at=0.05))) == 1 + queued
 
 
+def test_what_counts_is_how_long_the_worker_was_at_it_not_when_that_was_heard() -> None:
+    brain = begun("none", epochs=1, trials=10_000)
+    assert len(brain.tell(reported(0, 1, 0.5, at=0.4), completed(0, at=0.4, seconds=0.001))) == 1 + 100
+
+
+def test_the_first_trial_of_a_worker_says_little_once_there_are_others() -> None:
+    brain = begun("none", workers=2, epochs=1, trials=10_000)
+    assert brain.tell(reported(0, 1, 0.5, at=9.0), completed(0, at=9.0, seconds=9.0)) == [train(2, worker=0)]
+    assert len(brain.tell(reported(2, 1, 0.5, at=9.0), completed(2, at=9.0, seconds=0.001))) == 1 + 100
+    brain.tell(reported(1, 1, 0.5, at=9.0), completed(1, at=9.0, seconds=9.0))
+    assert brain.scheduler.state.trial_seconds == 0.001
+
+
 def test_nothing_is_queued_before_it_is_known_that_trials_are_brief() -> None:
     brain = begun("none", epochs=1, trials=100)
     assert brain.tell(reported(0, 1, 0.5, at=0.001)) == []
