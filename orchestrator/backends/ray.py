@@ -152,7 +152,7 @@ class RayBackend:
                     self._proposals.append((instruction.number, asked))
                 case WakeAt():
                     self._wake_at = instruction.time
-        commands = [(step.worker, step) for step in instructions if isinstance(step, Train | Pause)]
+        commands = [(step.worker, step) for step in instructions if isinstance(step, (Train, Pause))]
         to_workers = [(worker, step) for worker, step in commands if worker is not None]
         for worker, steps in groupby(sorted(to_workers, key=_first), key=_first):
             self._command(worker, [step for _, step in steps])

@@ -109,10 +109,10 @@ class NarrowingSampler(RandomSampler):
         return super().configuration(trial)
 
     def adaptation(self) -> Adaptation | None:
-        if not self._freed or not self._ranking or (self.trials is not None and self._next >= self.trials):
+        if not self._freed or (self.trials is not None and self._next >= self.trials):
             return None
         number, now = self._round_of(self._next)
-        if number <= self._round:
+        if number <= self._round or not self._ranking:
             return None
         few = min(MOST_BEST, -(-len(self._ranking) // 4))
         best = [trial for _, trial in self._ranking[:few]]
