@@ -41,7 +41,7 @@ def measure(options: Options, save: Callable[[Results], None]) -> None:
     epochs, trials = (SMALL_EPOCHS, SMALL_TRIALS) if options.small else (EPOCHS, TRIALS)
     seeds: list[dict[str, Any]] = []
     for seed in range(options.rounds or (1 if options.small else SEEDS)):
-        work = Work("betas", trials, epochs, options.workers, configurations("betas", trials, seed))
+        work = Work("betas", trials, epochs, options.workers, configurations("betas", trials, seed), seed=seed)
         ran = run_entry(Entry(NO_STOPPING, "ours", work), LONGEST_RUN)
         target = NEARLY * max(report.value for report in ran.outcome.reports)
         found = {NO_STOPPING: measured(ran, target=target)}

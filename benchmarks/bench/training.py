@@ -87,7 +87,7 @@ def _entries(plan: Plan, options: Options, seed: int) -> list[Entry]:
         Entry(
             contestant.label,
             contestant.name,
-            Work(plan.kind, contestant.trials, plan.epochs, options.workers, listed[: contestant.trials]),
+            Work(plan.kind, contestant.trials, plan.epochs, options.workers, listed[: contestant.trials], seed=seed),
             contestant.variables,
         )
         for contestant in contestants

@@ -21,6 +21,7 @@ def run(work: Work, folder: Path) -> Outcome:
         sampler="random",
         stopper=work.stopper,
         target=work.target,
+        seed=work.seed,
         run_dir=str(run_dir),
     )
     if found.exit_code != 0:
