@@ -27,7 +27,7 @@ class Work:
     target: float | None = None
     """The run may end when a trial has reported this."""
     seed: int = 0
-    """Another in each round, where a contestant has one for its weights: else all rounds had the same luck."""
+    """Of ours, for initial weights too; another in each round, or all rounds would share their luck."""
 
     def write(self, path: Path) -> None:
         path.write_text(json.dumps(asdict(self)), encoding="utf-8")
