@@ -16,8 +16,7 @@ from orchestrator.scheduler.timesheet import Timesheet
 from orchestrator.scheduler.trial import TRANSITIONS, Status, Trial
 from orchestrator.scheduler.worker import Worker
 
-RECENT = 64
-"""Trials."""
+RECENT_TRIALS = 64
 
 
 class Knowledge:
@@ -68,7 +67,7 @@ class Knowledge:
         self.last_loss = ""
         self.timed_trials = 0
         self.trial_seconds: float | None = None
-        """How long workers were at trials that completed: the mean of about the last `RECENT`."""
+        """How long workers were at trials that completed: the mean of about the last `RECENT_TRIALS`."""
 
     def _begin_indexes(self) -> None:
         """Of trials and checkpoints."""
@@ -115,7 +114,7 @@ class Knowledge:
 
     # Workers.
 
-    def _time(self, record: TrialCompleted, worker: Worker) -> None:
+    def _note_seconds(self, record: TrialCompleted, worker: Worker) -> None:
         """As its worker tells it: what the driver sees is longer by a journey, which queueing is there to save.
 
         A worker's first trial may take much longer than all that follow: it only counts while there is no other.
@@ -124,7 +123,7 @@ class Knowledge:
         if worker.is_through_with_one:
             self.timed_trials += 1
             mean = self.trial_seconds or 0.0
-            self.trial_seconds = mean + (seconds - mean) / min(self.timed_trials, RECENT)
+            self.trial_seconds = mean + (seconds - mean) / min(self.timed_trials, RECENT_TRIALS)
         elif not self.timed_trials:
             self.trial_seconds = seconds
         worker.is_through_with_one = True
@@ -247,7 +246,7 @@ class Knowledge:
         trial = self.trials[record.trial]
         worker = self.workers.get(trial.holder) if trial.holder is not None else None
         if worker is not None and isinstance(record, TrialCompleted) and trial.status is Status.RUNNING:
-            self._time(record, worker)
+            self._note_seconds(record, worker)
         self._let_go(trial)
         if TRANSITIONS[trial.status, type(record)] is status:
             self._end(trial, status, reason)

@@ -47,7 +47,9 @@ def has_room(worker: Worker, state: State, limits: Limits) -> bool:
 
 def length(state: State) -> int:
     mean = state.trial_seconds
-    if mean is None or mean > QUEUE_SECONDS:
-        return 0 if mean is None or mean > ONE_SECONDS else 1
+    if mean is None or mean > ONE_SECONDS:
+        return 0
+    if mean > QUEUE_SECONDS:
+        return 1
     seconds = min(max(QUEUE_SECONDS, len(state.workers) / ROUND_TRIPS), MOST_SECONDS)
     return LONGEST_QUEUE if mean * LONGEST_QUEUE <= seconds else int(seconds / mean)
