@@ -11,6 +11,7 @@ import pytest
 import orchestrator
 from orchestrator import __main__ as entry
 from orchestrator import cli, leaderboard
+from orchestrator.cli import looking, options
 from orchestrator.errors import RunFailed, UserError
 from orchestrator.journal import FILE
 from orchestrator.leaderboard import format_table, read_leaderboard
@@ -131,7 +132,7 @@ def test_version(capsys):
 
 
 def test_layouts_are_those_of_the_leaderboard():
-    assert cli.LAYOUTS == leaderboard.LAYOUTS
+    assert looking.LAYOUTS == leaderboard.LAYOUTS
 
 
 # Launch.
@@ -238,7 +239,7 @@ def test_leaderboard_in_every_layout(tmp_path, capsys):
     frame = read_leaderboard(tmp_path)
     assert cli.main(["leaderboard", str(tmp_path)]) == 0
     assert capsys.readouterr().out == format_table(frame) + "\n"
-    for layout in cli.LAYOUTS:
+    for layout in looking.LAYOUTS:
         assert cli.main(["leaderboard", str(tmp_path), "--top", "3", "--format", layout]) == 0
         assert capsys.readouterr().out == format_table(frame, layout, 3) + "\n"
 
