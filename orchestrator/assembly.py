@@ -7,6 +7,7 @@ from orchestrator.errors import UserError, nearest
 from orchestrator.leaderboard import RESERVED
 from orchestrator.samplers import Exhausted, make_sampler
 from orchestrator.samplers.random import RandomSampler
+from orchestrator.scheduler.closing import Closing
 from orchestrator.scheduler.limits import Limits
 from orchestrator.scheduler.retention import Retention
 from orchestrator.scheduler.scheduler import Scheduler
@@ -15,6 +16,9 @@ from orchestrator.settings import Settings
 from orchestrator.stoppers import make_stopper
 from orchestrator.study import Study
 from orchestrator.study_file import StudySource, read_study
+
+RELEASE_AFTER = 30.0
+"""Seconds after which workers are released for which nothing is left."""
 
 
 def find_study(study: Study | str | Path) -> tuple[Study, StudySource | None]:
@@ -70,6 +74,7 @@ def make_scheduler(study: Study, settings: Settings) -> Scheduler:
         start=start,
         tolerance=Tolerance(settings.retries, settings.trial_timeout, settings.stall_timeout),
         retention=Retention(settings.keep, settings.checkpoint_bytes),
+        closing=Closing(settings.finish_best, settings.repeat_best, RELEASE_AFTER),
         # How many are queued depends on how fast things go.
         queues=not settings.deterministic,
     )

@@ -17,6 +17,7 @@ BYTES = re.compile(r"(\d+(?:\.\d+)?)\s*(k|m|g|t)?b?", re.IGNORECASE)
 SIZES = {"k": 10**3, "m": 10**6, "g": 10**9, "t": 10**12, None: 1}
 SECONDS = {"s": 1.0, "m": 60.0, "h": 3600.0, "d": 86400.0, None: 1.0}
 LIMITS = ("trials", "max_time", "max_epochs_total", "gpu_hours", "target")
+MOST_GPUS = 8
 RAY_PRECISION = 10_000
 """Ray counts resources in ten-thousandths."""
 
@@ -34,13 +35,17 @@ class Settings:
     seed: int = 0
     workers: int | None = None
     cpus_per_trial: float = 1.0
-    gpus_per_trial: float = 0.0
+    gpus_per_trial: float | Literal["auto"] = 0.0
+    accelerator: str | None = None
+    node_label: dict[str, str] | None = None
     address: str | None = None
     run_dir: str | None = None
     max_time: float | None = None
     max_epochs_total: int | None = None
     gpu_hours: float | None = None
     target: float | None = None
+    finish_best: int = 0
+    repeat_best: int = 0
     max_failures: int | None = None
     retries: int = 2
     trial_timeout: float | None = None
@@ -101,6 +106,8 @@ def _contradictions(settings: Settings) -> Iterator[str]:
         yield f"the run would never end: give at least one of {', '.join(LIMITS)}"
     if settings.gpu_hours is not None and settings.gpus_per_trial == 0:
         yield f"gpu_hours is {settings.gpu_hours:g}, but trials use no GPU: give gpus_per_trial, or max_time instead"
+    if settings.accelerator is not None and settings.gpus_per_trial == 0:
+        yield f"accelerator is {settings.accelerator!r}, but trials use no GPU: give gpus_per_trial, or leave it out"
     if settings.points is not None and settings.sampler.strip().partition(":")[0] != "grid":
         yield f"points is {settings.points!r}, but the sampler is {settings.sampler!r}: use 'grid', or leave points out"
 
@@ -137,6 +144,32 @@ def _share(*, least: int, what: str) -> Check:
         return parts / RAY_PRECISION
 
     return check
+
+
+def _gpus(value: Any) -> float | str:
+    if value == "auto":
+        return "auto"
+    try:
+        gpus: float = _share(least=0, what="GPUs")(value)
+    except ValueError as wrong:
+        raise ValueError(f"{wrong}, or auto") from None
+    if gpus > MOST_GPUS:
+        raise ValueError(f"use at most {MOST_GPUS}: a trial trains on one node")
+    return gpus
+
+
+def _labels(value: Any) -> dict[str, str]:
+    """Of nodes: {"key": "value"}, or "key=value", or several of these."""
+    if isinstance(value, Mapping):
+        pairs = [(key, wanted) for key, wanted in value.items()]
+    else:
+        texts = [value] if isinstance(value, str) else value
+        if not isinstance(texts, list | tuple) or not all(isinstance(text, str) and "=" in text for text in texts):
+            raise ValueError("use key=value, or in Python a dict of them")
+        pairs = [text.split("=", 1) for text in texts]
+    if not pairs or not all(isinstance(part, str) and part.strip() for pair in pairs for part in pair):
+        raise ValueError("use key=value, or in Python a dict of them")
+    return {key.strip(): wanted.strip() for key, wanted in pairs}
 
 
 def _sampler(value: Any) -> str:
@@ -240,13 +273,17 @@ CHECKS: dict[str, Check] = {
     "seed": _whole(0, bits=64),
     "workers": _or_none(_whole(1)),
     "cpus_per_trial": _share(least=1, what="CPUs"),
-    "gpus_per_trial": _share(least=0, what="GPUs"),
+    "gpus_per_trial": _gpus,
+    "accelerator": _or_none(_text),
+    "node_label": _or_none(_labels),
     "address": _or_none(_text),
     "run_dir": _or_none(_path),
     "max_time": _or_none(_duration),
     "max_epochs_total": _or_none(_whole(1)),
     "gpu_hours": _or_none(_above_zero),
     "target": _or_none(_finite),
+    "finish_best": _whole(0),
+    "repeat_best": _whole(0),
     "max_failures": _or_none(_whole(1)),
     "retries": _whole(0),
     "trial_timeout": _or_none(_duration),

@@ -11,7 +11,7 @@ import pytest
 import orchestrator
 from orchestrator import __main__ as entry
 from orchestrator import cli, leaderboard
-from orchestrator.cli import looking, options
+from orchestrator.cli import looking
 from orchestrator.errors import RunFailed, UserError
 from orchestrator.journal import FILE
 from orchestrator.leaderboard import format_table, read_leaderboard
@@ -199,7 +199,7 @@ def test_all_that_is_wrong_is_told_at_once(launched, capsys):
         "error: trials is 0: use a whole number of at least 1",
         f"error: stopper is 'ahsa': use one of {', '.join(sorted(STOPPERS))}; did you mean 'asha'?",
         "error: seed is 'x': use a whole number of at least 0 that fits in 64 bits",
-        "error: gpus_per_trial is 1.5: use a whole number of GPUs, or a part of one of at least 0.0001",
+        "error: gpus_per_trial is 1.5: use a whole number of GPUs, or a part of one of at least 0.0001, or auto",
     ]
     assert launched.calls == []
 

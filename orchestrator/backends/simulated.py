@@ -121,12 +121,15 @@ class SimulatedBackend:
                     heapq.heappush(self._pending, (instruction.time, LAST, TimeReached(at=instruction.time), None))
 
     def _replace(self, dismissed: Dismiss) -> None:
-        """A new worker takes its place at once; what the old one still has is gone."""
+        """Another worker takes its place at once, or none; what the old one still has is gone."""
         worker = dismissed.worker
         for life in list(self._queues.get(worker, ())):
             self._leave(life)
         self._push(WorkerLost(at=self.now, worker=worker, reason=dismissed.reason, cause="dismissed"))
-        self._push(WorkerJoined(at=self.now, worker=self._next_worker, node="simulated"))
+        if dismissed.slices == 0:
+            return
+        joined = WorkerJoined(at=self.now, worker=self._next_worker, node="simulated", slices=dismissed.slices)
+        self._push(joined)
         self._next_worker += 1
 
     def _push(self, event: Event, life: Life | None = None) -> None:

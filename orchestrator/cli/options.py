@@ -15,6 +15,7 @@ STOPPERS = "adaptive, asha, asha_stop, halving, hyperband, median, patience:P, n
 STALL = (
     "End what has not reported for so long, or none [auto: after the first report 20 longest epochs, 10 min at least]"
 )
+LABEL = "Only on nodes with this label; may be given again."
 Command = Callable[..., Any]
 
 
@@ -28,6 +29,11 @@ def number(text: str) -> int | float | str:
         except ValueError:
             pass
     return text
+
+
+def _or_none(_: click.Context, __: click.Parameter, values: tuple[str, ...]) -> tuple[str, ...] | None:
+    """What may be given again is not given at all."""
+    return values or None
 
 
 def launch_options(command: Command) -> Command:
@@ -46,7 +52,7 @@ def launch_options(command: Command) -> Command:
         click.option("--seed", type=number, metavar="S", help="The same seed draws the same configurations [0]"),
         click.option("--workers", type=number, metavar="N", help="Train at most so many trials at once [what fits]"),
         click.option("--cpus-per-trial", type=number, metavar="C", help="CPUs for each trial [1]"),
-        click.option("--gpus-per-trial", type=number, metavar="G", help="GPUs for each trial, such as 0.25 or 2 [0]"),
+        click.option("--gpus-per-trial", type=number, metavar="G", help="GPUs for each trial: 0.25, 2, or auto [0]"),
         click.option(
             "--address", metavar="A", help="Join the Ray cluster there; auto finds one. Else RAY_ADDRESS counts."
         ),
@@ -79,7 +85,11 @@ def tolerance_options(command: Command) -> Command:
         click.option("--max-failures", type=number, metavar="N", help="End the run once so many trials have failed."),
         click.option("--trial-timeout", type=number, metavar="TIME", help="Stop a trial that has trained for so long."),
         click.option("--stall-timeout", type=number, metavar="TIME", help=STALL),
-        click.option("--memory-per-trial", type=number, metavar="SIZE", help="End a worker that uses more: 4GB."),
+        click.option("--memory-per-trial", type=number, metavar="SIZE", help="Memory of a worker, which ends it: 4GB."),
+        click.option("--accelerator", metavar="KIND", help="Only on nodes with this kind of GPU: H100."),
+        click.option("--node-label", multiple=True, callback=_or_none, metavar="KEY=VALUE", help=LABEL),
+        click.option("--finish-best", type=number, metavar="K", help="Free workers train the best K to the end [0]"),
+        click.option("--repeat-best", type=number, metavar="K", help="And the best K times more, with other seeds [0]"),
         click.option("--checkpoint-every", type=number, metavar="TIME", help="Save running trials so often [60s]"),
         click.option("--keep", type=number, metavar="K", help="Ended trials, the best, whose checkpoints stay [3]"),
         click.option("--checkpoint-bytes", type=number, metavar="SIZE", help="Of all checkpoints at most: 50GB."),

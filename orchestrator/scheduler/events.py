@@ -47,6 +47,10 @@ class RunResumed(Event, frozen=True):
 class WorkerJoined(Event, frozen=True):
     worker: int
     node: str
+    gpus: str = ""
+    """The node's GPUs of which it holds a slice, or which it has to itself: "0", or "0,1"."""
+    slices: int = 1
+    """How wide it is: so many slices of a GPU, where trials get one."""
 
 
 class WorkerLost(Event, frozen=True):

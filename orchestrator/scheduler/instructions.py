@@ -61,10 +61,11 @@ class Suspend(Instruction, frozen=True):
 
 
 class Dismiss(Instruction, frozen=True):
-    """End a worker's process; another one takes its place."""
+    """End a worker's process. The one that takes its place holds so many slices of a GPU; with 0 none does."""
 
     worker: int
     reason: str
+    slices: int = 1
 
 
 class GiveUp(Instruction, frozen=True):

@@ -10,11 +10,11 @@ from sortedcontainers import SortedSet
 from orchestrator.assignment import Checkpoint, Configuration
 from orchestrator.objective import Objective
 from orchestrator.ranking import Ranking
-from orchestrator.scheduler.events import RunResumed, TrialCompleted, TrialEvent, WorkerLost
+from orchestrator.scheduler.events import RunResumed, TrialCompleted, TrialEvent, TrialFailed, WorkerLost
 from orchestrator.scheduler.instructions import Adapt, EndRun, Finish
 from orchestrator.scheduler.timesheet import Timesheet
 from orchestrator.scheduler.trial import TRANSITIONS, Status, Trial
-from orchestrator.scheduler.worker import Worker
+from orchestrator.scheduler.worker import Widening, Worker
 
 RECENT_TRIALS = 64
 
@@ -31,6 +31,7 @@ class Knowledge:
         """Workers that are to be dismissed, and have not been yet."""
         self.draining: dict[str, str] = {}
         """Nodes that are about to be taken away, and why."""
+        self.widening: Widening | None = None
         self._begin_indexes()
         self.checkpoint_bytes = 0
         """Of all committed checkpoints that were not discarded."""
@@ -71,6 +72,8 @@ class Knowledge:
 
     def _begin_indexes(self) -> None:
         """Of trials and checkpoints."""
+        self.repeats: dict[int, int] = {}
+        """How often each trial is repeated, of those that are."""
         self.by_status: dict[Status, SortedSet[int]] = {status: SortedSet() for status in Status}
         self.held: set[int] = set()
         """Trials in some worker's memory."""
@@ -96,6 +99,11 @@ class Knowledge:
         """Paused trials that have a checkpoint, and that no worker has; without a score they come last."""
 
     @property
+    def drawn(self) -> int:
+        """How many trials the sampler drew."""
+        return len(self.trials) - sum(self.repeats.values())
+
+    @property
     def best(self) -> Trial | None:
         """The first row of the leaderboard; the lower number wins ties."""
         return self.trials[self.ranking[0][1]] if self.ranking else None
@@ -114,6 +122,11 @@ class Knowledge:
 
     # Workers.
 
+    @property
+    def slices(self) -> int:
+        """Of all workers together."""
+        return sum(worker.slices for worker in self.workers.values())
+
     def _note_seconds(self, record: TrialCompleted, worker: Worker) -> None:
         """As its worker tells it: what the driver sees is longer by a journey, which queueing is there to save.
 
@@ -129,7 +142,7 @@ class Knowledge:
         worker.is_through_with_one = True
 
     def _count_worker_seconds(self) -> None:
-        self.worker_seconds += len(self.workers) * (self.now - self.staffed_since)
+        self.worker_seconds += self.slices * (self.now - self.staffed_since)
         self.staffed_since = self.now
 
     def _leave(self, worker: Worker, reason: str) -> None:
@@ -240,6 +253,7 @@ class Knowledge:
                 self._move(first, Status.RUNNING)
         elif worker.leaving is None:
             self.idle.add(worker.number)
+            worker.idle_since = self.now
 
     def _release(self, record: TrialEvent, status: Status, reason: str) -> None:
         """The worker is through with a trial; one that was stopped meanwhile stays so."""
@@ -253,6 +267,29 @@ class Knowledge:
         elif status is not Status.COMPLETED:
             self._withdraw_unsaved(trial)
         self._settle(trial)
+
+    def _fail(self, record: TrialFailed) -> None:
+        """An attempt is over, and with it the trial where another one would fail alike."""
+        trial = self.trials[record.trial]
+        last, last_at = trial.failure, trial.failed_at
+        trial.failure, trial.failed_at = record, trial.epoch
+        if trial.status is Status.STOPPED or record.is_final:
+            if record.bad_study and trial.status is not Status.STOPPED:
+                self.bad_study = record.message
+            self._release(record, Status.FAILED, f"{record.error}: {record.message}")
+            return
+        if record.kind == "out of memory":
+            trial.memory_failures += 1
+            trial.exhaustions += 1
+            if trial.holder is not None and trial.holder in self.workers:
+                self._leave(self.workers[trial.holder], "a trial ran out of memory there")
+        else:
+            trial.failures += 1
+        alike = last is not None and (last.error, last.where) == (record.error, record.where)
+        trial.repeats_itself = alike and last_at == trial.failed_at and record.kind == "exception"
+        self._give_up_attempt(trial)
+        self._wait(trial)
+        trial.reason = f"{record.error}: {record.message}"
 
     def _lose(self, trial: Trial, record: WorkerLost) -> None:
         was_running = trial.status is Status.RUNNING

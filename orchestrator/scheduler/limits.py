@@ -27,7 +27,7 @@ class Limits:
     """So many failed trials, since it was last resumed, end the run as failed."""
 
     def allow(self, number: int) -> bool:
-        """Whether a trial with this number may begin."""
+        """Whether the sampler may draw so many and one more."""
         return self.trials is None or number < self.trials
 
     def reached(self, state: State) -> str | None:
@@ -54,7 +54,7 @@ class Limits:
         if self.gpu_hours is None or not state.workers or self.gpus_per_trial <= 0:
             return None
         seconds_left = self.gpu_hours * SECONDS_PER_HOUR / self.gpus_per_trial - state.worker_seconds
-        return state.staffed_since + seconds_left / len(state.workers)
+        return state.staffed_since + seconds_left / state.slices
 
 
 def hopeless(state: State, max_failures: int | None = None) -> str | None:

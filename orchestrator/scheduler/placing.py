@@ -1,4 +1,4 @@
-"""Where trials that were begun go on: at any idle worker, after running out of memory at a fresh one.
+"""Where trials that were begun go on: at any idle worker, after running out of memory at a fresh and maybe wider one.
 
 One that has compiled a graph of the trial's structure is preferred. So is, among the next few promotions to one rung, a
 trial that the idle worker can take warm to one that another worker can: that one takes it when it is idle, for then it
@@ -27,11 +27,12 @@ def first_ready(state: State) -> Iterator[Trial]:
             yield state.trials[ready[0]]
 
 
-def worker_for(trial: Trial, state: State) -> int | None:
-    """An idle one, if there is one that will do."""
+def worker_for(trial: Trial, state: State, slices: int) -> int | None:
+    """An idle one, if there is one that will do: for a trial that ran out of memory, with so many slices of a GPU."""
     if not trial.needs_fresh_worker:
         return warmest(trial, state) if state.idle else None
-    return next((number for number in state.idle if state.workers[number].is_fresh), None)
+    idle = (state.workers[number] for number in state.idle)
+    return next((worker.number for worker in idle if worker.is_fresh and worker.slices >= slices), None)
 
 
 def warmest(trial: Trial, state: State) -> int:
@@ -64,11 +65,12 @@ def _is_warm(trial: Trial, worker: Worker) -> bool:
     return trial.structure is not None and trial.structure in worker.structures
 
 
-def replacement(trial: Trial, state: State) -> Dismiss | None:
-    """An idle worker that has trained before makes room for a fresh one, where nothing else will bring one."""
-    if state.count(Status.RUNNING) or any(worker.leaving is not None for worker in state.workers.values()):
+def replacement(trial: Trial, state: State, slices: int) -> Dismiss | None:
+    """An idle worker makes room for a fresh one, and as wide a one, where nothing else will bring one."""
+    if state.widening or state.count(Status.RUNNING) or any(worker.leaving for worker in state.workers.values()):
         return None
-    return Dismiss(worker=state.idle[0], reason=f"trial {trial.number} ran out of memory and goes on in a fresh worker")
+    reason = f"trial {trial.number} ran out of memory and goes on in a fresh worker"
+    return Dismiss(worker=state.idle[0], reason=reason, slices=slices)
 
 
 def finalists(stopper: Stopper, state: State, max_epochs: int) -> Iterator[Promotion]:

@@ -39,7 +39,7 @@ def has_room(worker: Worker, state: State, limits: Limits) -> bool:
     """Behind an assignment that ends its trial, for as many new ones as are done in a moment."""
     if worker.leaving or not worker.queue or len(worker.queue) > length(state):
         return False
-    if not limits.allow(len(state.trials) + len(worker.queue) * len(state.workers)):
+    if not limits.allow(state.drawn + len(worker.queue) * len(state.workers)):
         return False
     last = state.trials[worker.queue[-1]]  # Behind which the others were queued on the same terms.
     return last.assignment.ends_trial and not last.needs_fresh_worker

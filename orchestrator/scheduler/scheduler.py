@@ -13,8 +13,9 @@ What is decided first:
  4. An idle worker gets, in this order: a trial that was begun and is to go on (its worker was lost, it failed, it was
     suspended), a promotable one, a new configuration.
  5. A worker that is ending a brief trial gets the next ones queued behind it, so that it need not wait for us.
- 6. With nothing left to begin and nothing running: if no trial has completed, the best paused one trains to the end;
-    then the paused ones are stopped, and the run is finished.
+ 6. With nothing left to begin, free workers train the best to the end, or repeat it, if they were told to; others are
+    released. With nothing running either: if no trial has completed, the best paused one trains to the end; then the
+    paused ones are stopped, and the run is finished.
 """
 
 from collections.abc import Iterable, Sequence
@@ -23,10 +24,10 @@ from math import isfinite
 import msgspec
 
 from orchestrator.assignment import Assignment, Checkpoint, Configuration
-from orchestrator.draws import training_seed
 from orchestrator.objective import Objective
 from orchestrator.samplers import Exhausted, Sampler
-from orchestrator.scheduler import placing, proposing
+from orchestrator.scheduler import closing, placing, proposing, slices
+from orchestrator.scheduler.closing import Closing
 from orchestrator.scheduler.events import Event, TimeReached, TrialFailed, TrialReported
 from orchestrator.scheduler.instructions import (
     AGAIN,
@@ -34,7 +35,6 @@ from orchestrator.scheduler.instructions import (
     Discard,
     Dismiss,
     EndRun,
-    Finish,
     GiveUp,
     Instruction,
     Outcome,
@@ -47,7 +47,7 @@ from orchestrator.scheduler.instructions import (
     Train,
     WakeAt,
 )
-from orchestrator.scheduler.limits import Limits, hopeless
+from orchestrator.scheduler.limits import Limits
 from orchestrator.scheduler.queueing import has_room, worker_of
 from orchestrator.scheduler.retention import Retention
 from orchestrator.scheduler.state import State
@@ -76,6 +76,7 @@ class Scheduler:
         start: Sequence[Configuration] = (),
         tolerance: Tolerance | None = None,
         retention: Retention | None = None,
+        closing: Closing | None = None,
         queues: bool = True,
     ) -> None:
         self.state = State(objective)
@@ -88,6 +89,7 @@ class Scheduler:
         """Configurations that are tried first."""
         self.tolerance = tolerance or Tolerance()
         self.retention = retention or Retention()
+        self.closing = closing or Closing()
         self.queues = queues
         """Whether brief trials may be queued at workers: how many there are depends on how fast all goes."""
         moments = (self.limits.max_time, self.limits.gpu_hours, self.tolerance.stall_timeout)
@@ -156,8 +158,8 @@ class Scheduler:
             return Discard(checkpoint=checkpoint)
         if state.ending is not None:
             return self._end_early(state.ending)
-        if (ending := self._ending()) is not None:
-            return EndRun(outcome=ending[0], reason=ending[1])
+        if (ending := closing.early_end(state, self.limits)) is not None:
+            return ending
         if (step := self._intervene(event)) is not None:
             return step
         for moment in (self.limits.next_moment(state), next_deadline(state, self.tolerance)):
@@ -168,7 +170,7 @@ class Scheduler:
         step = self._fill_idle(event) or self._fill_queue(event)
         if step is None and not self._nothing_left_to_begin():
             step = proposing.proposal(state, self.sampler, self.limits, self.start)
-        return step or self._wind_up(event)
+        return step or self._wind_up(event) or self._release()
 
     def _wake(self, moment: float | None) -> WakeAt | None:
         """Unless it will be woken before anyway."""
@@ -185,13 +187,13 @@ class Scheduler:
     def _intervene(self, event: Event) -> Instruction | None:
         """Where something went wrong, or is about to."""
         state = self.state
-        for number in state.leaving:
-            if (step := self._part_with(state.workers[number])) is not None:
-                return step
         for number in (*state.came_to_wait, event.trial) if isinstance(event, TrialFailed) else state.came_to_wait:
             trial = state.trials[number]
             if trial.faults and not trial.status.ended and (reason := given_up(trial, state, self.tolerance)):
                 return GiveUp(trial=number, attempt=trial.attempt, reason=reason)
+        for number in state.leaving:
+            if (step := self._part_with(state.workers[number])) is not None:
+                return step
         if (excess := self.retention.excess(state)) is not None:
             return self._stop(*excess)
         if not isinstance(event, TimeReached | TrialReported):
@@ -209,7 +211,8 @@ class Scheduler:
         state = self.state
         assert worker.leaving is not None
         if not worker.holds or state.now >= worker.kill_at:
-            return Dismiss(worker=worker.number, reason=worker.leaving)
+            width = slices.of_replacement(state, self.tolerance.widest)
+            return Dismiss(worker=worker.number, reason=worker.leaving, slices=width)
         if worker.node in state.draining:
             for number in worker.queue:
                 return self._suspend(state.trials[number], worker.leaving, "draining")
@@ -247,15 +250,32 @@ class Scheduler:
         state = self.state
         if not state.idle:
             return None
+        widest = self.tolerance.widest
+        if (dismiss := slices.make_room(state, widest)) is not None:
+            return dismiss
         for trial in placing.first_ready(state):
-            if (worker := placing.worker_for(trial, state)) is not None:
+            width = slices.wanted(trial, widest)
+            if (worker := placing.worker_for(trial, state, width)) is not None:
                 return self._go_on(trial, worker)
-            if (dismiss := placing.replacement(trial, state)) is not None:
+            if (dismiss := placing.replacement(trial, state, width)) is not None:
                 return dismiss
         for promotion in placing.warm_first(iter(self.stopper.promotable()), state):
             if (train := self._resume(event, promotion)) is not None:
                 return train
-        return self._begin(state.idle[0], queued=False)
+        return self._begin(state.idle[0], queued=False) or self._close(event)
+
+    def _close(self, event: Event) -> Train | None:
+        """With nothing left to begin or to promote, the best trials go on to the end, or the best one is repeated."""
+        if not self._nothing_left_to_begin():
+            return None
+        for promotion in self.closing.unfinished(self.state, self.max_epochs):
+            if (train := self._resume(event, promotion)) is not None:
+                return train
+        if (repetition := self.closing.to_repeat(self.state)) is None:
+            return None
+        best, reason = repetition
+        assignment = self._assignment(best.configuration, self.max_epochs, repeat_of=best.number)
+        return Train(worker=self.state.idle[0], assignment=assignment, reason=reason)
 
     def _go_on(self, trial: Trial, worker: int) -> Instruction:
         """A trial that was begun and that no worker has: judged first, if its last report came too late for that."""
@@ -264,7 +284,7 @@ class Scheduler:
             if to_epoch < trial.assignment.max_epochs:
                 return self._carry_verdict(trial, worker, in_memory=False)
             if to_epoch < self.max_epochs:
-                to_epoch = self.stopper.horizon(trial.number, saved_at)
+                to_epoch = self.max_epochs if trial.is_repeat else self.stopper.horizon(trial.number, saved_at)
         return self._continue(trial, worker, to_epoch, f"{AGAIN}{trial.reason}", in_memory=False)
 
     def _fill_queue(self, event: Event) -> Train | StopSampling | None:
@@ -287,25 +307,22 @@ class Scheduler:
         """The next new trial, if there is to be one and its configuration is there."""
         if self._nothing_left_to_begin():
             return None
-        number = len(self.state.trials)
+        draw = self.state.drawn
         try:
-            configuration = proposing.configuration(number, self.state, self.sampler, self.start)
+            configuration = proposing.configuration(draw, self.state, self.sampler, self.start)
         except Exhausted as exhausted:
             return StopSampling(reason=str(exhausted))
         if configuration is None:
             return None
-        assignment = Assignment(
-            trial=number,
-            attempt=1,
-            configuration=configuration,
-            seed=training_seed(self.seed, number),
-            after_epoch=0,
-            to_epoch=self.stopper.horizon(number, 0),
-            max_epochs=self.max_epochs,
-            keep_above=self.retention.safe_score(self.state),
-        )
-        reason = "a configuration to start from" if number < len(self.start) else "a new configuration"
+        assignment = self._assignment(configuration, self.stopper.horizon(len(self.state.trials), 0))
+        reason = "a configuration to start from" if draw < len(self.start) else "a new configuration"
         return Train(worker=worker, assignment=assignment, reason=reason, queued=queued)
+
+    def _assignment(self, configuration: Configuration, to_epoch: int, repeat_of: int | None = None) -> Assignment:
+        keep_above = self.retention.safe_score(self.state)
+        return proposing.assignment(
+            self.state, self.seed, configuration, to_epoch, self.max_epochs, keep_above, repeat_of
+        )
 
     def _continue(self, trial: Trial, worker: int, to_epoch: int, reason: str, *, in_memory: bool) -> Train:
         """Go on from the worker's memory, or else from the trial's checkpoint, or else from the start."""
@@ -323,17 +340,6 @@ class Scheduler:
         return Train(worker=worker, assignment=assignment, reason=reason)
 
     # The end of a run.
-
-    def _ending(self) -> tuple[Outcome, str] | None:
-        """Why the run is to end although there is work left."""
-        state = self.state
-        if state.stop_requested is not None:
-            return "interrupted", state.stop_requested
-        if (failure := hopeless(state, self.limits.max_failures)) is not None:
-            return "failed", failure
-        if (reached := self.limits.reached(state)) is not None:
-            return "done", reached
-        return None
 
     def _end_early(self, ending: EndRun) -> Instruction | None:
         """What is live stays so, but no worker keeps it: the run can be resumed."""
@@ -355,6 +361,8 @@ class Scheduler:
         if state.idle and not state.count(Status.COMPLETED):
             for finalist in placing.finalists(self.stopper, state, self.max_epochs):
                 return self._resume(event, finalist)
+        if self.closing.is_left(state):
+            return None
         if (best := placing.best_without_weights(state)) is not None:
             if not state.idle:
                 return None
@@ -368,7 +376,14 @@ class Scheduler:
         return None
 
     def _nothing_left_to_begin(self) -> bool:
-        return self.state.sampling_stopped is not None or not self.limits.allow(len(self.state.trials))
+        return self.state.sampling_stopped is not None or not self.limits.allow(self.state.drawn)
+
+    def _release(self) -> Dismiss | WakeAt | None:
+        """Workers that nothing is left for, or a look at them in time."""
+        if not self._nothing_left_to_begin():
+            return None
+        release = self.closing.release(self.state, self.stopper)
+        return release if isinstance(release, Dismiss) else self._wake(release)
 
     def _stop(self, trial: Trial, reason: str) -> Stop:
         return Stop(worker=trial.holder, trial=trial.number, attempt=trial.attempt, reason=reason)
@@ -379,8 +394,4 @@ class Scheduler:
         give_up_at = state.last_stop + RELEASE_SECONDS
         if state.held and state.now < give_up_at:
             return self._wake(give_up_at)
-        if outcome == "done" and state.best is None:
-            counts = f"{state.count(Status.FAILED)} failed, {state.count(Status.DIVERGED)} diverged"
-            first = f"; trial 0: {state.trials[0].reason}" if state.trials else ""
-            return Finish(outcome="failed", reason=f"{reason}, and no trial has a score ({counts}){first}")
-        return Finish(outcome=outcome, reason=reason)
+        return closing.finish(state, outcome, reason)

@@ -52,7 +52,7 @@ from orchestrator.scheduler.instructions import (
 from orchestrator.scheduler.knowledge import Knowledge
 from orchestrator.scheduler.legality import IllegalRecord, check, is_current
 from orchestrator.scheduler.trial import TRANSITIONS, Status, Trial
-from orchestrator.scheduler.worker import Worker
+from orchestrator.scheduler.worker import Widening, Worker
 
 KILL_SECONDS = 30.0
 """How long a worker has to let go of a trial that has taken too long, before it is killed."""
@@ -95,7 +95,7 @@ class State(Knowledge):
         """Nobody's fault: no loss is counted. What was over goes on."""
         self.resumptions.append(record)
         self.resumed_at, self.failures_before = len(self.trials), self.count(Status.FAILED)
-        self.finished = self.ending = self.stop_requested = self.bad_study = self.wake_at = None
+        self.finished = self.ending = self.stop_requested = self.bad_study = self.wake_at = self.widening = None
         self.losses_in_a_row = 0
         self.came_to_wait += self.ready_for_fresh | self.ready
         self.proposing.clear()
@@ -154,7 +154,10 @@ class State(Knowledge):
     @_take.register
     def _(self, record: WorkerJoined) -> None:
         self._count_worker_seconds()
-        worker = self.workers[record.worker] = Worker(record.worker, record.node, record.at)
+        worker = Worker(record.worker, record.node, record.at, record.gpus, record.slices)
+        self.workers[record.worker] = worker
+        if record.slices > 1:
+            self.widening = None
         self.most_workers = max(self.most_workers, len(self.workers))
         if record.node in self.draining:
             self._leave(worker, self.draining[record.node])
@@ -196,6 +199,10 @@ class State(Knowledge):
         worker = self.workers[record.worker]
         self._leave(worker, record.reason)
         self.leaving.discard(record.worker)
+        if record.slices > 1:
+            self.widening = Widening(worker.card, record.slices - worker.slices)
+        elif record.slices == 0 and self.widening is not None:
+            self.widening.missing -= worker.slices
         for number in sorted(worker.holds):
             self.parting.pop(number, None)
             if number in self.heard:
@@ -280,25 +287,7 @@ class State(Knowledge):
 
     @_take.register
     def _(self, record: TrialFailed) -> None:
-        trial = self.trials[record.trial]
-        last, last_at = trial.failure, trial.failed_at
-        trial.failure, trial.failed_at = record, trial.epoch
-        if trial.status is Status.STOPPED or record.is_final:
-            if record.bad_study and trial.status is not Status.STOPPED:
-                self.bad_study = record.message
-            self._release(record, Status.FAILED, f"{record.error}: {record.message}")
-            return
-        if record.kind == "out of memory":
-            trial.memory_failures += 1
-            if trial.holder is not None and trial.holder in self.workers:
-                self._leave(self.workers[trial.holder], "a trial ran out of memory there")
-        else:
-            trial.failures += 1
-        alike = last is not None and (last.error, last.where) == (record.error, record.where)
-        trial.repeats_itself = alike and last_at == trial.failed_at and record.kind == "exception"
-        self._give_up_attempt(trial)
-        self._wait(trial)
-        trial.reason = f"{record.error}: {record.message}"
+        self._fail(record)
 
     @_take.register
     def _(self, record: TrialReleased) -> None:
@@ -313,8 +302,11 @@ class State(Knowledge):
     def _(self, record: Train) -> None:
         assignment = record.assignment
         if assignment.trial == len(self.trials):
-            self.trials.append(Trial(assignment, record.reason))
-            self.proposals.pop(assignment.trial, None)
+            self.trials.append(Trial(assignment, record.reason, self.drawn))
+            if (repeated := assignment.repeat_of) is not None:
+                self.repeats[repeated] = self.repeats.get(repeated, 0) + 1
+            else:
+                self.proposals.pop(self.drawn - 1, None)
             self.by_status[Status.WAITING].add(assignment.trial)
         trial = self.trials[assignment.trial]
         trial.weights_lost &= assignment.to_epoch == trial.assignment.to_epoch

@@ -1,4 +1,7 @@
-"""What a stopper and a sampler are told: of trials that could still be judged, and what was decided about them."""
+"""What a stopper and a sampler are told: of trials that could still be judged, and what was decided about them.
+
+Of repeats neither is told: nobody drew them, they are compared with nothing, and train to the end.
+"""
 
 from orchestrator.samplers import Sampler
 from orchestrator.scheduler.events import (
@@ -31,6 +34,8 @@ def is_repeated(record: Record, state: State) -> bool:
 
 def tell(record: Record, state: State, stopper: Stopper, sampler: Sampler) -> None:
     """Pass on a fact or a decision that the state has just taken in."""
+    if state.repeats and _is_of_repeat(record, state):
+        return
     if isinstance(record, TrialEvent):
         _tell_of_trial(record, state, stopper, sampler)
     elif not isinstance(record, Event):
@@ -43,7 +48,7 @@ def _tell_of_trial(record: TrialEvent, state: State, stopper: Stopper, sampler: 
         if trial.status in (Status.RUNNING, Status.WAITING):
             score = trial.curve[-1].score
             stopper.reported(trial.number, record.epoch, score)
-            sampler.reported(trial.number, record.epoch, score)
+            sampler.reported(trial.draw, record.epoch, score)
         return
     if not isinstance(record, LAST_WORDS) or trial.status not in (Status.COMPLETED, Status.DIVERGED, Status.FAILED):
         return  # Stopped already, or to be tried again.
@@ -54,25 +59,30 @@ def _tell_of_trial(record: TrialEvent, state: State, stopper: Stopper, sampler: 
             stopper.withdrawn(trial.number)
         case Status.COMPLETED:
             stopper.ended(trial.number)
-    sampler.ended(trial.number, trial.score)
+    sampler.ended(trial.draw, trial.score)
+
+
+def _is_of_repeat(record: Record, state: State) -> bool:
+    number = record.assignment.trial if isinstance(record, Train) else getattr(record, "trial", None)
+    return number is not None and state.trials[number].is_repeat
 
 
 def _tell_decision(record: Record, state: State, stopper: Stopper, sampler: Sampler) -> None:
     match record:
         case Train(assignment=assignment) if assignment.begins_trial:
             stopper.begun(assignment.trial)
-            sampler.begun(assignment.trial, assignment.configuration)
+            sampler.begun(state.trials[assignment.trial].draw, assignment.configuration)
         case Train():
             stopper.resumed(record.assignment.trial)
         case Pause():
             stopper.paused(record.trial)
-            sampler.paused(record.trial)
+            sampler.paused(state.trials[record.trial].draw)
         case Stop():
             stopper.ended(record.trial)
-            sampler.ended(record.trial, state.trials[record.trial].score)
+            sampler.ended(state.trials[record.trial].draw, state.trials[record.trial].score)
         case GiveUp():
             stopper.withdrawn(record.trial)
-            sampler.ended(record.trial, None)
+            sampler.ended(state.trials[record.trial].draw, None)
         case Adapt(part="stopper"):
             stopper.adapted(record.settings)
         case Adapt():

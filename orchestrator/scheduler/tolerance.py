@@ -3,14 +3,15 @@
 exception                    tried again `retries` times; not if it happened just as in the attempt before
 configuration, bad study     never tried again, for it would fail alike
 storage                      as an exception
-out of memory                once more, in a fresh worker with nothing queued behind it
+out of memory                once more, in a fresh worker with nothing queued behind it; where workers hold slices of a
+                             GPU, in one that is twice as wide, until that is the whole GPU
 no report for too long       tried again `retries` times
 worker died in training      three times with no checkpoint in between is the trial's own doing
 node died, preempted, worker dismissed    nobody's failure: as often as it happens
 """
 
 from dataclasses import dataclass
-from math import inf
+from math import ceil, inf, log2
 from typing import Literal
 
 from orchestrator.scheduler.events import TimeReached, TrialReported
@@ -19,7 +20,7 @@ from orchestrator.scheduler.trial import Status, Trial
 
 LOST = "its worker was lost: "
 MOST_LOSSES = 3
-MOST_MEMORY_FAILURES = 2
+LEAST_MEMORY_FAILURES = 2
 LEAST_STALL_SECONDS = 600.0
 STALL_FACTOR = 20.0
 """With `auto`, silence of so many times the longest epoch is a stall."""
@@ -32,13 +33,20 @@ class Tolerance:
     """Seconds that a trial may train in all."""
     stall_timeout: float | Literal["auto"] | None = None
     """Seconds without a report."""
+    widest: int = 1
+    """So many slices of a GPU are a whole one."""
+
+    @property
+    def memory_failures(self) -> int:
+        """How many end a trial."""
+        return max(LEAST_MEMORY_FAILURES, 1 + ceil(log2(self.widest)))
 
 
 def given_up(trial: Trial, state: State, tolerance: Tolerance) -> str | None:
     """Why a waiting trial is not tried again."""
     if trial.losses >= MOST_LOSSES:
         return f"its worker was lost {trial.losses} times: {state.last_loss}"
-    if trial.memory_failures >= MOST_MEMORY_FAILURES:
+    if trial.memory_failures >= tolerance.memory_failures:
         what = cause(trial).removeprefix(LOST).removeprefix("out of memory: ")
         return f"out of memory again in a fresh worker: {what}"
     if trial.repeats_itself:

@@ -120,6 +120,8 @@ class Trial:
         "best",
         "checkpoint",
         "curve",
+        "draw",
+        "exhaustions",
         "failed_at",
         "failure",
         "failures",
@@ -140,8 +142,10 @@ class Trial:
         "worker",
     )
 
-    def __init__(self, assignment: Assignment, reason: str) -> None:
+    def __init__(self, assignment: Assignment, reason: str, draw: int) -> None:
         self.number = assignment.trial
+        self.draw = draw
+        """Its number among those that the sampler drew: repeats are trials too, but none of them."""
         self.attempt = assignment.attempt
         self.assignment = assignment
         self.status = Status.WAITING
@@ -167,6 +171,8 @@ class Trial:
         self.failures = 0
         """How often it failed otherwise, where it may be tried again."""
         self.memory_failures = 0
+        self.exhaustions = 0
+        """How many of these TensorFlow told of, whose memory was too small; not the machine's."""
         self.stalls = 0
         """How often no report came for too long."""
         self.failure: TrialFailed | None = None
@@ -199,6 +205,15 @@ class Trial:
     def needs_fresh_worker(self) -> bool:
         """It has run out of memory, for which what its worker trained before may have been the reason."""
         return self.memory_failures > 0
+
+    @property
+    def repeat_of(self) -> int | None:
+        """The trial whose configuration it trains with another seed."""
+        return self.assignment.repeat_of
+
+    @property
+    def is_repeat(self) -> bool:
+        return self.repeat_of is not None
 
     @property
     def is_due(self) -> bool:

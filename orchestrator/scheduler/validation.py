@@ -43,7 +43,8 @@ def validate(state: State) -> None:
     assert state.checkpoint_bytes == sum(checkpoint.bytes for checkpoint in kept), kept
     assert all(t.checkpoint is not None for t in live if t.previous is not None)
     assert not state.proposing & state.proposals.keys()
-    assert all(number >= len(trials) for number in state.proposals)
+    assert all(number >= state.drawn for number in state.proposals)
+    assert sum(trial.is_repeat for trial in trials) == sum(state.repeats.values())
     for worker in workers:
         assert worker.holds == {trial.number for trial in trials if trial.holder == worker.number}
         for place, number in enumerate(worker.queue):

@@ -1,6 +1,7 @@
 """What is known of one worker."""
 
 from collections import deque
+from dataclasses import dataclass
 from math import inf
 
 MOST_STRUCTURES = 8
@@ -11,7 +12,9 @@ class Worker:
     """`queue` holds its trials in order, the first of which it is training; `holds` also those it still lets go of."""
 
     __slots__ = (
+        "gpus",
         "holds",
+        "idle_since",
         "is_fresh",
         "is_through_with_one",
         "kill_at",
@@ -20,18 +23,23 @@ class Worker:
         "number",
         "queue",
         "since",
+        "slices",
         "structures",
         "told_at",
     )
 
-    def __init__(self, number: int, node: str, joined_at: float = 0.0) -> None:
+    def __init__(self, number: int, node: str, joined_at: float = 0.0, gpus: str = "", slices: int = 1) -> None:
         self.number = number
         self.node = node
+        self.gpus = gpus
+        self.slices = slices
         self.queue: deque[int] = deque()
         self.holds: set[int] = set()
         """Trials in its memory."""
         self.since = 0.0
         """When the first of the queue began."""
+        self.idle_since = joined_at
+        """When it last had nothing to train."""
         self.is_fresh = True
         """It has trained nothing yet."""
         self.is_through_with_one = False
@@ -45,7 +53,22 @@ class Worker:
         self.kill_at = inf
         """When it is to be dismissed although it still holds one."""
 
+    @property
+    def card(self) -> tuple[str, str]:
+        """The GPU of which it holds a slice."""
+        return self.node, self.gpus
+
     def note_structure(self, structure: str) -> None:
         if structure in self.structures:
             self.structures.remove(structure)
         self.structures.appendleft(structure)
+
+
+@dataclass(slots=True)
+class Widening:
+    """A worker that is to hold more slices than others is starting."""
+
+    card: tuple[str, str]
+    """Of the worker whose place it takes."""
+    missing: int
+    """So many slices of that have yet to become free."""

@@ -38,6 +38,8 @@ class Stopper:
 
     pauses: ClassVar[bool] = False
     """Whether trials may wait for others. Of several stoppers in one run, one at most does."""
+    promotes_together: bool = False
+    """Whether one report may let many of them go on."""
 
     def __init__(self, max_epochs: int, objective: Objective, trials: int | None = None) -> None:
         self.max_epochs = max_epochs

@@ -27,6 +27,7 @@ class Composite(Stopper):
             raise ValueError(f"{' and '.join(pausing)} both pause trials: use one of them")
         self.parts = dict(parts)
         self.pausing = self.parts[pausing[0]] if pausing else None
+        self.promotes_together = any(part.promotes_together for part in parts.values())
         self.epoch: dict[int, int] = {}
         """The last epoch of each live trial that any attempt reported."""
 

@@ -73,6 +73,7 @@ class Cohort:
 
 class Halving(Stopper):
     pauses = True
+    promotes_together = True
 
     def __init__(
         self,

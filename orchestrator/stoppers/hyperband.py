@@ -34,6 +34,7 @@ from orchestrator.stoppers.grace import Grace
 
 class Hyperband(Stopper):
     pauses = True
+    promotes_together = True
 
     def __init__(
         self,

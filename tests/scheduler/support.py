@@ -14,6 +14,7 @@ from orchestrator.assignment import Checkpoint
 from orchestrator.objective import Objective
 from orchestrator.ranking import Ranking
 from orchestrator.samplers import Exhausted, Sampler
+from orchestrator.scheduler.closing import Closing
 from orchestrator.scheduler.events import (
     CheckpointDamaged,
     CheckpointDelayed,
@@ -76,8 +77,8 @@ def resumed(at: float = 0.0, **settings: Any) -> RunResumed:
     return RunResumed(at=at, settings=settings)
 
 
-def joined(worker: int, at: float = 0.0, node: str = "a") -> WorkerJoined:
-    return WorkerJoined(at=at, worker=worker, node=node)
+def joined(worker: int, at: float = 0.0, node: str = "a", gpus: str = "", slices: int = 1) -> WorkerJoined:
+    return WorkerJoined(at=at, worker=worker, node=node, gpus=gpus, slices=slices)
 
 
 def lost(worker: int, at: float = 0.0, cause: LossCause = "died") -> WorkerLost:
@@ -313,6 +314,10 @@ class Brain(Scheduler):
         trial_timeout: float | None = None,
         stall_timeout: Any = None,
         queues: bool = True,
+        widest: int = 1,
+        finish_best: int = 0,
+        repeat_best: int = 0,
+        release_after: float | None = None,
         **limits: Any,
     ) -> None:
         self.checked = checked
@@ -324,7 +329,8 @@ class Brain(Scheduler):
             Limits(trials=trials, **limits),
             max_epochs=epochs,
             seed=seed,
-            tolerance=Tolerance(retries, trial_timeout, stall_timeout),
+            tolerance=Tolerance(retries, trial_timeout, stall_timeout, widest),
+            closing=Closing(finish_best, repeat_best, release_after),
             retention=Retention(keep, checkpoint_bytes),
             queues=queues,
         )

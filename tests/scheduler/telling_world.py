@@ -8,8 +8,8 @@ STRUCTURES = 3
 
 
 class TellingWorld(World):
-    def _join(self) -> None:
-        super()._join()
+    def _join(self, slices: int = 1) -> None:
+        super()._join(slices)
         self._tell(self.workers[self._born - 1], start=1.0, data=0.5)
 
     def _begin(self, worker: Worker, command: Train | Pause) -> None:

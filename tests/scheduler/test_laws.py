@@ -62,6 +62,10 @@ plans = st.fixed_dictionaries(
         "trial_timeout": st.sampled_from([None, None, 5.0]),
         "stall_timeout": st.sampled_from([5.0, 60.0]),
         "queues": st.booleans(),
+        "widest": st.sampled_from([1, 2, 4]),
+        "finish_best": st.sampled_from([0, 0, 2]),
+        "repeat_best": st.sampled_from([0, 0, 1, 3]),
+        "release_after": st.sampled_from([None, 0.0, 5.0]),
     }
 )
 
@@ -160,7 +164,7 @@ def every_trial_ends_exactly_once(life: Life) -> None:
             ended = {number: status for number, status in ended.items() if number in now or status != "completed"}
         assert now.items() >= ended.items(), record
         ended = now
-    assert len(state.trials) <= life.plan["trials"]
+    assert state.drawn <= life.plan["trials"]
     if life.state.ending is None:
         assert len(ended) == len(state.trials)
     assert not any(trial.status is Status.RUNNING for trial in state.trials)
@@ -262,9 +266,22 @@ def decided_alike(brain: Brain, life: Life, place: int) -> None:
 def configurations_and_seeds_depend_on_seed_and_trial_alone(life: Life) -> None:
     for step in life.records:
         if isinstance(step, Train):
-            trial = step.assignment.trial
-            assert step.assignment.configuration == {"number": trial}
+            trial, repeated = step.assignment.trial, step.assignment.repeat_of
+            draw = life.state.trials[trial if repeated is None else repeated].draw
+            assert step.assignment.configuration == {"number": draw}
             assert step.assignment.seed == training_seed(life.nature.seed, trial)
+
+
+def what_was_to_be_repeated_was(life: Life) -> None:
+    """The best was repeated as often as was asked for, unless the run ended early, and none more often."""
+    repeats, state = life.plan.get("repeat_best", 0), life.state
+    assert all(count <= repeats for count in state.repeats.values())
+    assert all(state.trials[number].repeat_of is None for number in state.repeats)
+    best = next((state.trials[number] for _, number in state.ranking if not state.trials[number].is_repeat), None)
+    if best is not None and state.ending is None:
+        assert state.repeats.get(best.number, 0) == repeats
+        ranks = [number for _, number in state.ranking][: life.plan.get("finish_best", 0)]
+        assert all("pause" not in state.trials[number].reason for number in ranks)
 
 
 def every_decision_on_a_trial_has_a_reason(life: Life) -> None:
@@ -307,6 +324,7 @@ LAWS = [
     the_facts_alone_give_the_same_decisions,
     a_run_folded_in_its_midst_goes_on_as_it_did,
     configurations_and_seeds_depend_on_seed_and_trial_alone,
+    what_was_to_be_repeated_was,
     every_decision_on_a_trial_has_a_reason,
     what_is_left_on_disk_is_the_first_rows_checkpoint,
     the_outcome_says_how_it_went,

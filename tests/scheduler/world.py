@@ -6,14 +6,14 @@ that overtake them, one answer awaited at the end of an assignment. It asserts t
 
 from collections import deque
 from collections.abc import Sequence
-from dataclasses import dataclass, field
-from math import inf, isfinite, nan
+from dataclasses import dataclass
+from math import isfinite, nan
 from random import Random
 from typing import Any
 
 import msgspec
 
-from orchestrator.assignment import Assignment, Checkpoint
+from orchestrator.assignment import Checkpoint
 from orchestrator.objective import Objective
 from orchestrator.samplers import Exhausted, Sampler
 from orchestrator.scheduler.events import (
@@ -49,6 +49,7 @@ from orchestrator.scheduler.instructions import (
     WakeAt,
 )
 from orchestrator.scheduler.state import State
+from tests.scheduler.world_workers import Training, Worker, key_of, node_of
 
 MOST_STEPS = 20_000
 
@@ -81,49 +82,6 @@ class DriverDied(Exception):
     """At this step of the world; whatever workers had in memory is gone with it."""
 
 
-@dataclass
-class Training:
-    """One trial in a worker's memory."""
-
-    assignment: Assignment
-    epoch: int
-    best_epoch: int = 0
-    best_score: float = -inf
-    asks: bool = False
-    """It is at the end of its assignment and waits for what follows."""
-    hangs: bool = False
-
-    @property
-    def key(self) -> tuple[int, int]:
-        return self.assignment.trial, self.assignment.attempt
-
-
-@dataclass
-class Worker:
-    number: int
-    inbox: deque[Train | Pause] = field(default_factory=deque)
-    outbox: deque[Event] = field(default_factory=deque)
-    stopped: set[tuple[int, int]] = field(default_factory=set)
-    suspended: set[tuple[int, int]] = field(default_factory=set)
-    over: set[tuple[int, int]] = field(default_factory=set)
-    """Attempts that ended here."""
-    training: Training | None = None
-
-    def can_work(self) -> bool:
-        if self.training is None:
-            return bool(self.inbox)
-        if self.training.hangs:
-            return False
-        if not self.training.asks or self.training.key in self.stopped | self.suspended:
-            return True
-        return bool(self.inbox) and key_of(self.inbox[0]) == self.training.key
-
-
-def key_of(command: Train | Pause) -> tuple[int, int]:
-    step = command.assignment if isinstance(command, Train) else command
-    return step.trial, step.attempt
-
-
 class World:
     def __init__(self, nature: Nature, objective: Objective, sampler: Sampler) -> None:
         self.nature = nature
@@ -141,6 +99,10 @@ class World:
         self._late: deque[Event] = deque()
         """Words of workers that are known to be lost."""
         self._born = 0
+        self._size = nature.workers
+        """Slices of all workers, those among them that are starting."""
+        self._wide: list[int] = []
+        """What workers are to hold that are starting, where that is more than one slice."""
         self._wake_at: float | None = None
         self._steps = 0
 
@@ -164,7 +126,7 @@ class World:
                 case Suspend() if instruction.worker in self.workers:
                     self.workers[instruction.worker].suspended.add((instruction.trial, instruction.attempt))
                 case Dismiss() if instruction.worker in self.workers:
-                    self._lose(self.workers[instruction.worker], "dismissed")
+                    self._dismiss(instruction)
                 case Propose():
                     self._asked.append(instruction.number)
                 case Discard():
@@ -198,8 +160,10 @@ class World:
 
     def _happen(self) -> None:
         self.now += self.nature.pace * self.random.random()
-        if len(self.workers) < self.nature.workers and self.random.random() < 0.5:
+        if self._staff < self._size and self.random.random() < 0.5:
             self._join()
+        elif self._wide and self.random.random() < 0.2:
+            self._join(self._wide.pop())
         elif self.workers and self.random.random() < self.nature.loss:
             cause = self.random.choice(["died", "died", "node died", "preempted", "out of memory"])
             self._lose(self.random.choice(list(self.workers.values())), cause)
@@ -217,20 +181,32 @@ class World:
 
     def _everybody_waits(self) -> bool:
         said = any(worker.outbox for worker in self.workers.values())
-        return not self._asked and not said and len(self.workers) == self.nature.workers
+        return not self._asked and not said and not self._wide and self._staff >= self._size
 
-    def _join(self) -> None:
-        self.workers[self._born] = Worker(self._born)
-        self._own.append(WorkerJoined(at=self.now, worker=self._born, node=f"node-{self._born}"))
+    @property
+    def _staff(self) -> int:
+        return sum(worker.slices for worker in self.workers.values()) + sum(self._wide)
+
+    def _join(self, slices: int = 1) -> None:
+        self.workers[self._born] = Worker(self._born, slices)
+        joined = WorkerJoined(at=self.now, worker=self._born, node=node_of(self._born), gpus="0", slices=slices)
+        self._own.append(joined)
         self._born += 1
+
+    def _dismiss(self, dismissed: Dismiss) -> None:
+        self._lose(self.workers[dismissed.worker], "dismissed")
+        if dismissed.slices == 0:
+            self._size = min(self._size, self._staff)
+        elif dismissed.slices > 1:
+            self._wide.append(dismissed.slices)
 
     def _upset(self, worker: Worker) -> None:
         training = worker.training
         fate = self.random.choice(["worn out", "drains", "hangs", "delayed"])
         if fate == "worn out":
             worker.outbox.append(WorkerWornOut(at=self.now, worker=worker.number, reason="it grew"))
-        elif fate == "drains" and worker.number > 0:
-            self._own.append(NodeDraining(at=self.now, node=f"node-{worker.number}", reason="preemption"))
+        elif fate == "drains" and node_of(worker.number) != node_of(0):
+            self._own.append(NodeDraining(at=self.now, node=node_of(worker.number), reason="preemption"))
         elif fate == "hangs" and training is not None:
             training.hangs = True
         elif fate == "delayed" and training is not None:
@@ -239,6 +215,8 @@ class World:
     def revive(self, state: State, changed: dict[str, Any]) -> None:
         """After the driver died: no worker is left, of the files those that were committed, and some are damaged."""
         self.workers.clear()
+        self._wide.clear()
+        self._size = self.nature.workers
         self._late.clear()
         self._asked.clear()
         self._wake_at = state.wake_at = None
