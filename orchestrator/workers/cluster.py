@@ -118,7 +118,7 @@ def _start(dashboard_host: str, job_config: JobConfig | None) -> list[int]:
 
 def _join(address: str, job_config: JobConfig | None) -> None:
     # Nodes that do not have the product get it from here.
-    _check_reachable(address)
+    check_reachable(address)
     packages = [str(ROOT / "orchestrator"), str(ROOT / "search_spaces")]
     try:
         ray.init(address=address, runtime_env={"py_modules": packages}, job_config=job_config, **QUIET)
@@ -133,7 +133,7 @@ def _first_line(error: Exception) -> str:
     return (str(error).strip().splitlines() or [type(error).__name__])[0]
 
 
-def _check_reachable(address: str) -> None:
+def check_reachable(address: str) -> None:
     """Ray itself tries for minutes."""
     if address.startswith("ray://"):
         raise UserError(f"address '{address}' is one of Ray Client, which is not supported: use HOST:6379, or auto")

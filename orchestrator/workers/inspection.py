@@ -1,0 +1,155 @@
+"""Asks all nodes of the cluster that this process is connected to, at once and for a bounded time.
+
+Nothing is held for it but the GPUs of `gpus_seen`, and nothing is changed.
+"""
+
+import time
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import ray
+from ray._private.authentication.authentication_utils import is_token_auth_enabled
+from ray._private.authentication.http_token_authentication import get_auth_headers_if_auth_enabled
+from ray.exceptions import RayError, RayTaskError
+from ray.util.scheduling_strategies import NodeAffinitySchedulingStrategy
+
+from orchestrator.errors import UserError
+from orchestrator.training.sight import visible_gpus
+from orchestrator.workers.cluster import Cluster
+from orchestrator.workers.machine import Machine, clock, listening, look, versions
+from orchestrator.workers.servers import problem_at
+from orchestrator.workers.versions import Versions, differences, labels, lacking, table_of
+
+SECONDS_FOR_VERSIONS = 15.0
+THIS_PROCESS = "this process"
+_known: dict[str, Versions] = {}
+"""By node: it keeps its Python as long as it lives."""
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    node: str
+    value: Any = None
+    problem: str | None = None
+    """Why there is no value."""
+
+
+@dataclass(frozen=True, slots=True)
+class Told:
+    """By a node, of itself."""
+
+    machine: Machine
+    asks_for_token: bool
+    dashboard_problem: str | None
+    """Of the dashboard that it was to ask."""
+    listens: list[str]
+    """Addresses where that dashboard listens, as far as the system tells."""
+
+
+def ask(
+    nodes: Iterable[str],
+    function: Callable[..., Any],
+    seconds: float,
+    arguments: Mapping[str, tuple[Any, ...]] | None = None,
+    gpus: Mapping[str, float] | None = None,
+) -> Iterator[Answer]:
+    """What the function returns on each node, as it comes. A node that does not answer in time is told last.
+
+    Args:
+        nodes: Their ids.
+        arguments: By node, for those where there are any.
+        gpus: By node, held there by the function.
+    """
+    waiting: dict[ray.ObjectRef, str] = {}
+    for node in nodes:
+        there = NodeAffinitySchedulingStrategy(node, soft=False)
+        task = ray.remote(num_cpus=0, num_gpus=(gpus or {}).get(node, 0), max_retries=0)(function)
+        task = task.options(scheduling_strategy=there, name="look")
+        waiting[task.remote(*(arguments or {}).get(node, ()))] = node
+    deadline = time.monotonic() + seconds
+    while waiting:
+        ready, _ = ray.wait(list(waiting), timeout=max(0.0, deadline - time.monotonic()))
+        if not ready:
+            break
+        node = waiting.pop(ready[0])
+        try:
+            yield Answer(node, ray.get(ready[0]))
+        except RayTaskError as error:
+            yield Answer(node, problem=f"{type(error.cause).__name__}: {_first_line(error.cause)}")
+        except RayError as error:
+            yield Answer(node, problem=_first_line(error))
+    for reference, node in waiting.items():
+        ray.cancel(reference, force=True)
+        yield Answer(node, problem=f"no answer within {seconds:.0f} s")
+
+
+def tell(folder: str | None, dashboard: str | None) -> Told:
+    """Runs on a node.
+
+    Args:
+        folder: Where Ray writes; else found out.
+        dashboard: HOST:PORT of one to ask from here.
+    """
+    return Told(
+        machine=look(Path(folder or ray._private.worker._global_node.get_session_dir_path())),
+        asks_for_token=is_token_auth_enabled(),
+        dashboard_problem=dashboard and problem_at(f"http://{dashboard}/api/version", get_auth_headers_if_auth_enabled({})),
+        listens=listening([int(dashboard.rpartition(":")[2])]) if dashboard else [],
+    )
+
+
+def clock_differences(nodes: Iterable[str], seconds: float) -> dict[str, tuple[float, float]]:
+    """Seconds by which each node's clock is ahead of this machine's, and how far that may be wrong.
+
+    Asked one by one, and best of nodes that have just answered: their workers are there then.
+    """
+    found: dict[str, tuple[float, float]] = {}
+    deadline = time.monotonic() + seconds
+    for node in nodes:
+        sent = time.time()
+        for answer in ask([node], clock, min(1.0, max(0.0, deadline - time.monotonic()))):
+            received = time.time()
+            if answer.problem is None:
+                found[node] = (answer.value - (sent + received) / 2, (received - sent) / 2)
+    return found
+
+
+def gpus_seen(gpus: Mapping[str, float], seconds: float) -> Iterator[Answer]:
+    """What TensorFlow sees in a worker that holds so many GPUs of a node."""
+    return ask(gpus, visible_gpus, seconds, gpus=gpus)
+
+
+def compare_versions(cluster: Cluster, *, needs_tensorflow: bool) -> str | None:
+    """A warning, with a table, where nodes of a cluster have other versions than the rest or this process.
+
+    A cluster that was started here has this Python everywhere, and a node is asked once in a process.
+
+    Raises:
+        UserError: TensorFlow or Keras is needed and missing on a node that may get workers.
+    """
+    if cluster.local:
+        return None
+    nodes = {node["NodeID"]: node for node in ray.nodes() if node["Alive"]}
+    for answer in ask(nodes.keys() - _known.keys(), versions, SECONDS_FOR_VERSIONS):
+        if answer.problem is None:
+            _known[answer.node] = answer.value
+    names = labels({id: node["NodeManagerHostname"] for id, node in nodes.items()})
+    found = {names[id]: _known[id] for id in nodes if id in _known}
+    working = {names[id]: _known[id] for id, node in nodes.items() if id in _known and node["Resources"].get("CPU")}
+    if needs_tensorflow and (missing := lacking(working, "tensorflow", "keras")):
+        raise UserError(
+            f"the study builds Keras models, and {' and '.join(missing)} cannot be imported on every node; install "
+            f"this process's version there:\n{table_of({THIS_PROCESS: versions(), **found}, ['tensorflow', 'keras'])}"
+        )
+    table = differences({THIS_PROCESS: versions(), **found})
+    silent = [names[id] for id in nodes if id not in _known]
+    unknown = f"; {len(silent)} did not tell theirs" if silent else ""
+    if table is None:
+        return f"{len(silent)} of {len(nodes)} nodes did not tell their versions in time" if silent else None
+    return f"versions are not the same on all nodes, so results may depend on where a trial trains{unknown}:\n{table}"
+
+
+def _first_line(error: BaseException) -> str:
+    return (str(error).strip().splitlines() or [type(error).__name__])[0]
