@@ -1,7 +1,6 @@
-"""Finds out all that `findings.py` has, in a process of its own: `python -m orchestrator.workers.examination [ADDRESS]`.
+"""Finds out all that `findings.py` has: `python -m orchestrator.workers.examination [ADDRESS]` prints it as JSON.
 
-Ray may try for ever to reach a cluster, and prints as it likes; a process can be ended, and its output dropped. Prints
-the findings as JSON.
+In a process of its own, for Ray may try for ever to reach a cluster, and prints as it likes.
 """
 
 import os
@@ -28,9 +27,9 @@ from orchestrator.workers.machine import look
 from orchestrator.workers.servers import problem_at
 from orchestrator.workers.versions import labels
 
-SECONDS_TO_TELL = 12.0
-SECONDS_FOR_CLOCKS = 3.0
-SECONDS_TO_SEE = 20.0
+SECONDS_TO_TELL = 8.0
+SECONDS_FOR_CLOCKS = 2.0
+SECONDS_TO_SEE = 15.0
 LATELY = 3600.0
 UNEXPECTED = 2
 """UNEXPECTED_TERMINATION of Ray's protocol."""
@@ -76,8 +75,8 @@ def _token_file() -> TokenFile | None:
 def _look_around(address: str) -> ClusterFound:
     nodes = {node["NodeID"]: node for node in ray.nodes() if node["Alive"]}
     url = ray._private.worker.get_dashboard_url() or None
-    head = next((id for id, node in nodes.items() if HEAD in node["Resources"]), None)
-    arguments = {id: (None, url if id == head else None) for id in nodes}
+    head = next((key for key, node in nodes.items() if HEAD in node["Resources"]), None)
+    arguments = {key: (None, url if key == head else None) for key in nodes}
     told = {answer.node: answer for answer in ask(nodes, tell, SECONDS_TO_TELL, arguments)}
     found = _nodes_found(nodes, told)
     dashboard = None
@@ -92,33 +91,33 @@ def _look_around(address: str) -> ClusterFound:
 
 
 def _nodes_found(nodes: Mapping[str, Any], told: Mapping[str, Answer]) -> list[NodeFound]:
-    names = labels({id: node["NodeManagerHostname"] for id, node in nodes.items()})
-    clocks = clock_differences([id for id, answer in told.items() if answer.problem is None], SECONDS_FOR_CLOCKS)
-    free = {id: held.get("GPU", 0.0) for id, held in ray._private.state.available_resources_per_node().items()}
-    metrics = {id: f"{node['NodeManagerAddress']}:{node['MetricsExportPort']}" for id, node in nodes.items()}
+    names = labels({key: node["NodeManagerHostname"] for key, node in nodes.items()})
+    clocks = clock_differences([key for key, answer in told.items() if answer.problem is None], SECONDS_FOR_CLOCKS)
+    free = {key: held.get("GPU", 0.0) for key, held in ray._private.state.available_resources_per_node().items()}
+    metrics = {key: f"{node['NodeManagerAddress']}:{node['MetricsExportPort']}" for key, node in nodes.items()}
     problems = _metrics_problems(metrics)
-    sights = _sights({id: free.get(id, 0.0) for id, answer in told.items() if _has_tensorflow(answer)})
+    sights = _sights({key: free.get(key, 0.0) for key, answer in told.items() if _has_tensorflow(answer)})
     found = []
-    for id, node in nodes.items():
-        resources, value = node["Resources"], told[id].value
-        clock, error = clocks.get(id, (None, 0.0))
+    for key, node in nodes.items():
+        resources, value = node["Resources"], told[key].value
+        clock, error = clocks.get(key, (None, 0.0))
         found.append(
             NodeFound(
-                name=names[id],
+                name=names[key],
                 address=node["NodeManagerAddress"],
                 cpus=resources.get("CPU", 0.0),
                 gpus=resources.get("GPU", 0.0),
-                gpus_free=free.get(id, 0.0),
+                gpus_free=free.get(key, 0.0),
                 memory=resources.get("memory", 0.0),
                 object_store=resources.get("object_store_memory", 0.0),
-                metrics=metrics[id],
-                metrics_problem=problems[id],
+                metrics=metrics[key],
+                metrics_problem=problems[key],
                 machine=value and value.machine,
-                problem=told[id].problem,
+                problem=told[key].problem,
                 asks_for_token=value and value.asks_for_token,
                 clock=clock,
                 clock_error=error,
-                sight=sights.get(id),
+                sight=sights.get(key),
             )
         )
     return found
@@ -130,9 +129,9 @@ def _has_tensorflow(answer: Answer) -> bool:
 
 def _sights(free: Mapping[str, float]) -> dict[str, Sight]:
     """By node, where a whole GPU is free, or at least a part of one."""
-    held = {id: float(int(amount)) if amount >= 1 else amount for id, amount in free.items() if amount > 0}
+    held = {key: float(int(amount)) if amount >= 1 else amount for key, amount in free.items() if amount > 0}
     return {
-        answer.node: Sight(held=held[answer.node], seen=answer.value or [], problem=answer.problem)
+        answer.node: Sight(held=held[answer.node], seen=answer.value or [], problem=answer.problem, late=answer.is_late)
         for answer in gpus_seen(held, SECONDS_TO_SEE)
     }
 

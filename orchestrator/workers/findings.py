@@ -12,6 +12,8 @@ class Sight:
     held: float
     seen: list[str] = field(default_factory=list)
     problem: str | None = None
+    late: bool = False
+    """There may be an answer yet."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

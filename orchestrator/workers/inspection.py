@@ -34,6 +34,8 @@ class Answer:
     value: Any = None
     problem: str | None = None
     """Why there is no value."""
+    is_late: bool = False
+    """It may still come."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,7 +84,7 @@ def ask(
             yield Answer(node, problem=_first_line(error))
     for reference, node in waiting.items():
         ray.cancel(reference, force=True)
-        yield Answer(node, problem=f"no answer within {seconds:.0f} s")
+        yield Answer(node, problem=f"no answer within {seconds:.0f} s", is_late=True)
 
 
 def tell(folder: str | None, dashboard: str | None) -> Told:
@@ -92,10 +94,11 @@ def tell(folder: str | None, dashboard: str | None) -> Told:
         folder: Where Ray writes; else found out.
         dashboard: HOST:PORT of one to ask from here.
     """
+    token = get_auth_headers_if_auth_enabled({})
     return Told(
         machine=look(Path(folder or ray._private.worker._global_node.get_session_dir_path())),
         asks_for_token=is_token_auth_enabled(),
-        dashboard_problem=dashboard and problem_at(f"http://{dashboard}/api/version", get_auth_headers_if_auth_enabled({})),
+        dashboard_problem=dashboard and problem_at(f"http://{dashboard}/api/version", token),
         listens=listening([int(dashboard.rpartition(":")[2])]) if dashboard else [],
     )
 
@@ -135,16 +138,16 @@ def compare_versions(cluster: Cluster, *, needs_tensorflow: bool) -> str | None:
     for answer in ask(nodes.keys() - _known.keys(), versions, SECONDS_FOR_VERSIONS):
         if answer.problem is None:
             _known[answer.node] = answer.value
-    names = labels({id: node["NodeManagerHostname"] for id, node in nodes.items()})
-    found = {names[id]: _known[id] for id in nodes if id in _known}
-    working = {names[id]: _known[id] for id, node in nodes.items() if id in _known and node["Resources"].get("CPU")}
+    names = labels({key: node["NodeManagerHostname"] for key, node in nodes.items()})
+    found = {names[key]: _known[key] for key in nodes if key in _known}
+    working = {names[key]: _known[key] for key, node in nodes.items() if key in _known and node["Resources"].get("CPU")}
     if needs_tensorflow and (missing := lacking(working, "tensorflow", "keras")):
         raise UserError(
             f"the study builds Keras models, and {' and '.join(missing)} cannot be imported on every node; install "
             f"this process's version there:\n{table_of({THIS_PROCESS: versions(), **found}, ['tensorflow', 'keras'])}"
         )
     table = differences({THIS_PROCESS: versions(), **found})
-    silent = [names[id] for id in nodes if id not in _known]
+    silent = [names[key] for key in nodes if key not in _known]
     unknown = f"; {len(silent)} did not tell theirs" if silent else ""
     if table is None:
         return f"{len(silent)} of {len(nodes)} nodes did not tell their versions in time" if silent else None

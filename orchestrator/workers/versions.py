@@ -45,7 +45,7 @@ def table_of(found: Mapping[str, Versions], libraries: list[str]) -> str:
     most_first = sorted(rows.items(), key=lambda row: -len(row[1]))
     lines = [(*libraries, "nodes"), *((*row, named(nodes)) for row, nodes in most_first)]
     widths = [max(map(len, column)) for column in zip(*lines, strict=True)]
-    return "\n".join("  " + "  ".join(_padded(line, widths)).rstrip() for line in lines)
+    return "\n".join("  ".join(_padded(line, widths)).rstrip() for line in lines)
 
 
 def named(nodes: list[str]) -> str:
