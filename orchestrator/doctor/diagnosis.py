@@ -4,7 +4,7 @@ import ipaddress
 from collections.abc import Iterator
 
 from orchestrator.display.words import counted, quantity
-from orchestrator.doctor.lines import Line, Verdict, by_node
+from orchestrator.doctor.lines import Level, Line, Verdict, by_node
 from orchestrator.tables import aligned
 from orchestrator.workers.findings import ClusterFound, Findings, NodeFound, TokenFile
 from orchestrator.workers.health import shown
@@ -78,14 +78,10 @@ def _nodes(cluster: ClusterFound) -> Iterator[Line]:
     }
     alive = f"{counted(len(cluster.nodes), 'node')} alive"
     rows = aligned(table, {"CPUs", "GPUs", "memory", "object store"})
-    yield Line("ok", "nodes", alive, table="\n".join(f"  {row}" for row in rows))
-    silent: dict[str, Verdict] = {
-        node.name: ("failure", node.problem) for node in cluster.nodes if node.problem is not None
-    }
-    if silent:
-        yield from by_node(
-            "nodes", silent, "", "look into its logs (ray logs), or take it away: no worker starts there"
-        )
+    yield Line("ok", "nodes", alive, table="\n".join(rows))
+    if silent := {node.name: _failure(node.problem) for node in cluster.nodes if node.problem is not None}:
+        advice = "look into its logs (ray logs), or take it away: no worker starts there"
+        yield from by_node("nodes", silent, "", advice)
     if cluster.lost:
         yield Line("warning", "nodes", f"lost within the last hour: {named(cluster.lost)}", "look for the cause there")
 
@@ -102,7 +98,7 @@ def _versions(here: Machine, cluster: ClusterFound) -> Iterator[Line]:
         words = ", ".join(f"{name} {version}" for name, version in here.versions.items())
         yield Line("ok", "versions", f"the same everywhere: {words}")
     else:
-        level = "failure" if are_decisive(everywhere) else "warning"
+        level: Level = "failure" if are_decisive(everywhere) else "warning"
         yield Line(level, "versions", "not the same everywhere", INSTALL, table)
 
 
@@ -131,7 +127,7 @@ def _gpu_verdict(node: NodeFound) -> Verdict:
     if node.sight is None:
         return "warning", f"all of its {quantity(node.gpus)} are in use, so TensorFlow was not asked"
     if node.sight.problem is not None:
-        return "failure", f"TensorFlow cannot be asked there: {node.sight.problem}"
+        return "warning" if node.sight.late else "failure", f"TensorFlow cannot be asked there: {node.sight.problem}"
     wanted, seen = max(1, int(node.sight.held)), len(node.sight.seen)
     if seen != wanted:
         return "failure", f"TensorFlow sees {seen} of the {counted(wanted, 'GPU')} that Ray hands out there"
@@ -145,9 +141,8 @@ def _authentication(cluster: ClusterFound, token: TokenFile | None) -> Iterator[
             yield Line("warning", "authentication", "no node told whether it asks for a token")
         elif token is not None and token.mode & OPEN_TO_OTHERS:
             text = f"by token, but others can read it: {token.path} has mode {token.mode:o}"
-            yield Line(
-                "warning", "authentication", text, f"chmod 600 {token.path}; a new token if others use this machine"
-            )
+            advice = f"chmod 600 {token.path}; a new token if others use this machine"
+            yield Line("warning", "authentication", text, advice)
         else:
             yield Line("ok", "authentication", "by token")
         return
@@ -230,15 +225,13 @@ def _memory(machines: dict[str, Machine]) -> Iterator[Line]:
     def text(machine: Machine) -> str:
         return f"{shown(machine.memory_available)} of {shown(machine.memory)} available"
 
+    def verdict(machine: Machine) -> Verdict:
+        little = machine.memory_available < LITTLE_MEMORY_SHARE * machine.memory
+        return ("warning" if little else "ok"), text(machine)
+
     if machines:
         least = min(machines.values(), key=lambda machine: machine.memory_available)
-        verdicts: dict[str, Verdict] = {
-            name: (
-                "warning" if machine.memory_available < LITTLE_MEMORY_SHARE * machine.memory else "ok",
-                text(machine),
-            )
-            for name, machine in machines.items()
-        }
+        verdicts = {name: verdict(machine) for name, machine in machines.items()}
         yield from by_node("memory", verdicts, f"{_at_least(machines)}{text(least)}", FREE_MEMORY)
 
 
@@ -253,6 +246,10 @@ def _clocks(cluster: ClusterFound) -> Iterator[Line]:
             verdicts[node.name] = ("failure" if surely > LATEST else "warning" if surely > LATE else "ok", text)
     if verdicts:
         yield from by_node("clocks", verdicts, f"within {largest:.3f} s of this machine's", SET_CLOCKS)
+
+
+def _failure(text: str) -> Verdict:
+    return "failure", text
 
 
 def _free(room: Room) -> str:
