@@ -50,7 +50,7 @@ FLOORS = [
     {"orchestrator.assembly"},
     {"orchestrator.execution", "orchestrator.resumption"},
     {"orchestrator.run"},
-    {"orchestrator.check", "orchestrator.simulation"},
+    {"orchestrator.check", "orchestrator.doctor", "orchestrator.simulation"},
     {"orchestrator.cli"},
     {"orchestrator.__main__"},
 ]
@@ -99,6 +99,7 @@ BESIDE_USERS = {
     "orchestrator.resumption": {"orchestrator.display"},
     "orchestrator.run": {"orchestrator.display", "orchestrator.training", "orchestrator.workers"},
     "orchestrator.check": {"orchestrator.display", "orchestrator.training"},
+    "orchestrator.doctor": {"orchestrator.display", "orchestrator.workers"},
     "orchestrator.simulation.plan": {"orchestrator.display"},
     "orchestrator.cli": {"orchestrator", "orchestrator.display", "orchestrator.studies"},
 }

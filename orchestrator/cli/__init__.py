@@ -7,6 +7,7 @@ from typing import Any
 import click
 
 from orchestrator import __version__
+from orchestrator.cli.examining import doctor
 from orchestrator.cli.launching import launch, resume
 from orchestrator.cli.looking import best, leaderboard, studies
 from orchestrator.cli.options import NAMES, PROGRAM
@@ -40,7 +41,7 @@ def commands(ctx: click.Context) -> None:
         click.echo(ctx.get_help())
 
 
-for command in (launch, resume, simulate, plan, check, leaderboard, best, studies):
+for command in (launch, resume, simulate, plan, check, leaderboard, best, studies, doctor):
     commands.add_command(command)
 
 

@@ -9,14 +9,13 @@ from orchestrator.tables import aligned
 from orchestrator.workers.findings import ClusterFound, Findings, NodeFound, TokenFile
 from orchestrator.workers.health import shown
 from orchestrator.workers.machine import Machine, Room
-from orchestrator.workers.versions import are_decisive, differences, lacking, named, table_of
+from orchestrator.workers.versions import THIS_PROCESS, are_decisive, differences, lacking, named, table_of
 
 GB = 10**9
 LITTLE_DISK, LITTLE_DISK_SHARE, NO_DISK = 10 * GB, 0.1, GB
 LITTLE_MEMORY_SHARE = 0.1
 LATE, LATEST = 1.0, 60.0
 """Seconds between two clocks."""
-HERE = "this process"
 THIS_MACHINE = "this machine"
 OPEN_TO_OTHERS = 0o077
 
@@ -88,12 +87,15 @@ def _nodes(cluster: ClusterFound) -> Iterator[Line]:
 
 def _versions(here: Machine, cluster: ClusterFound) -> Iterator[Line]:
     found = {node.name: node.machine.versions for node in cluster.nodes if node.machine is not None}
+    everywhere = {THIS_PROCESS: here.versions, **found}
     working = [node.name for node in cluster.nodes if node.machine is not None and node.cpus > 0]
     if missing := lacking({name: found[name] for name in working}, *here.versions):
         text = "; ".join(f"{name} is missing on {named(nodes)}" for name, nodes in missing.items())
-        yield Line("failure", "versions", text, INSTALL, table_of({HERE: here.versions, **found}, list(missing)))
+        yield Line(
+            "failure", "versions", text, INSTALL, table_of({THIS_PROCESS: here.versions, **found}, list(missing))
+        )
         return
-    everywhere = {HERE: here.versions, **found}
+    everywhere = {THIS_PROCESS: here.versions, **found}
     if (table := differences(everywhere)) is None:
         words = ", ".join(f"{name} {version}" for name, version in here.versions.items())
         yield Line("ok", "versions", f"the same everywhere: {words}")

@@ -70,4 +70,4 @@ def as_text(lines: Sequence[Line], style: Callable[[str, Level], str]) -> Iterat
 
 
 def as_records(lines: Sequence[Line]) -> Iterator[dict[str, str]]:
-    return (asdict(line) for line in lines)
+    return map(asdict, lines)

@@ -15,15 +15,13 @@ from ray._private.authentication.http_token_authentication import get_auth_heade
 from ray.exceptions import RayError, RayTaskError
 from ray.util.scheduling_strategies import NodeAffinitySchedulingStrategy
 
-from orchestrator.errors import UserError
 from orchestrator.training.sight import visible_gpus
 from orchestrator.workers.cluster import Cluster
 from orchestrator.workers.machine import Machine, clock, listening, look, versions
 from orchestrator.workers.servers import problem_at
-from orchestrator.workers.versions import Versions, differences, labels, lacking, table_of
+from orchestrator.workers.versions import Versions, compared, labels
 
 SECONDS_FOR_VERSIONS = 15.0
-THIS_PROCESS = "this process"
 _known: dict[str, Versions] = {}
 """By node: it keeps its Python as long as it lives."""
 
@@ -130,7 +128,7 @@ def compare_versions(cluster: Cluster, *, needs_tensorflow: bool) -> str | None:
     A cluster that was started here has this Python everywhere, and a node is asked once in a process.
 
     Raises:
-        UserError: TensorFlow or Keras is needed and missing on a node that may get workers.
+        UserError: TensorFlow or Keras is needed, and missing on a node that may get workers.
     """
     if cluster.local:
         return None
@@ -139,19 +137,9 @@ def compare_versions(cluster: Cluster, *, needs_tensorflow: bool) -> str | None:
         if answer.problem is None:
             _known[answer.node] = answer.value
     names = labels({key: node["NodeManagerHostname"] for key, node in nodes.items()})
-    found = {names[key]: _known[key] for key in nodes if key in _known}
-    working = {names[key]: _known[key] for key, node in nodes.items() if key in _known and node["Resources"].get("CPU")}
-    if needs_tensorflow and (missing := lacking(working, "tensorflow", "keras")):
-        raise UserError(
-            f"the study builds Keras models, and {' and '.join(missing)} cannot be imported on every node; install "
-            f"this process's version there:\n{table_of({THIS_PROCESS: versions(), **found}, ['tensorflow', 'keras'])}"
-        )
-    table = differences({THIS_PROCESS: versions(), **found})
-    silent = [names[key] for key in nodes if key not in _known]
-    unknown = f"; {len(silent)} did not tell theirs" if silent else ""
-    if table is None:
-        return f"{len(silent)} of {len(nodes)} nodes did not tell their versions in time" if silent else None
-    return f"versions are not the same on all nodes, so results may depend on where a trial trains{unknown}:\n{table}"
+    found = {names[key]: _known.get(key) for key in nodes}
+    working = [names[key] for key, node in nodes.items() if node["Resources"].get("CPU")]
+    return compared(versions(), found, working if needs_tensorflow else [])
 
 
 def _first_line(error: BaseException) -> str:

@@ -1,7 +1,9 @@
 """Versions of Python and the libraries on the nodes of a cluster, side by side."""
 
 from collections import Counter, defaultdict
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
+
+from orchestrator.errors import UserError
 
 Versions = Mapping[str, str | None]
 """By library, `python` with them; None where it is missing."""
@@ -12,6 +14,29 @@ DECISIVE = ("ray", "tensorflow", "keras")
 MOST_NODES = 3
 """Named in a row."""
 MISSING = "missing"
+THIS_PROCESS = "this process"
+
+
+def compared(here: Versions, found: Mapping[str, Versions | None], for_keras: Collection[str]) -> str | None:
+    """A warning before a run, with a table where versions differ; None if they do not.
+
+    Args:
+        found: By node; None for one that did not tell.
+        for_keras: The nodes where Keras models are to be trained.
+
+    Raises:
+        UserError: They cannot be, on one of these.
+    """
+    told = {node: versions for node, versions in found.items() if versions is not None}
+    if missing := lacking({node: told[node] for node in for_keras if node in told}, "tensorflow", "keras"):
+        what = "; ".join(f"{name} is missing on {named(nodes)}" for name, nodes in missing.items())
+        table = table_of({THIS_PROCESS: here, **told}, ["tensorflow", "keras"])
+        raise UserError(f"Keras models cannot be trained on all nodes: {what}; install them there:\n{table}")
+    silent = [node for node, versions in found.items() if versions is None]
+    unknown = f"; {named(silent)} did not tell in time" if silent else ""
+    if (unlike := differences({THIS_PROCESS: here, **told})) is not None:
+        return f"versions are not the same everywhere, so where a trial trains may matter{unknown}:\n{unlike}"
+    return f"not all versions could be compared{unknown}" if silent else None
 
 
 def differences(found: Mapping[str, Versions]) -> str | None:
