@@ -2,11 +2,11 @@
 
 import os
 
-from orchestrator.training.devices import QUIET
-
 
 def visible_gpus() -> list[str]:
     """Their models, or TensorFlow's names for them. Takes no memory of theirs."""
+    from orchestrator.training.devices import QUIET
+
     os.environ.update(QUIET)
     import tensorflow as tf
 

@@ -22,7 +22,7 @@ from orchestrator.errors import UserError
 from orchestrator.workers.access import token_path
 from orchestrator.workers.cluster import check_reachable, connect
 from orchestrator.workers.findings import ClusterFound, Dashboard, Findings, NodeFound, Sight, TokenFile
-from orchestrator.workers.inspection import Answer, ask, clock_differences, gpus_seen, tell
+from orchestrator.workers.inspection import Answer, answers, begin, clock_differences, gpus_seen, tell
 from orchestrator.workers.machine import look
 from orchestrator.workers.servers import problem_at
 from orchestrator.workers.versions import labels
@@ -77,7 +77,7 @@ def _look_around(address: str) -> ClusterFound:
     url = ray._private.worker.get_dashboard_url() or None
     head = next((key for key, node in nodes.items() if HEAD in node["Resources"]), None)
     arguments = {key: (None, url if key == head else None) for key in nodes}
-    told = {answer.node: answer for answer in ask(nodes, tell, SECONDS_TO_TELL, arguments)}
+    told = {answer.node: answer for answer in answers(begin(nodes, tell, arguments), SECONDS_TO_TELL)}
     found = _nodes_found(nodes, told)
     dashboard = None
     if url is not None:

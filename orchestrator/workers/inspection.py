@@ -22,6 +22,8 @@ from orchestrator.workers.servers import problem_at
 from orchestrator.workers.versions import Versions, compared, labels
 
 SECONDS_FOR_VERSIONS = 15.0
+Waiting = dict[ray.ObjectRef, str]
+"""For answers of nodes."""
 _known: dict[str, Versions] = {}
 """By node: it keeps its Python as long as it lives."""
 
@@ -48,26 +50,30 @@ class Told:
     """Addresses where that dashboard listens, as far as the system tells."""
 
 
-def ask(
+def begin(
     nodes: Iterable[str],
     function: Callable[..., Any],
-    seconds: float,
     arguments: Mapping[str, tuple[Any, ...]] | None = None,
     gpus: Mapping[str, float] | None = None,
-) -> Iterator[Answer]:
-    """What the function returns on each node, as it comes. A node that does not answer in time is told last.
+) -> Waiting:
+    """Let the function run on each node, and wait for nothing yet.
 
     Args:
         nodes: Their ids.
         arguments: By node, for those where there are any.
         gpus: By node, held there by the function.
     """
-    waiting: dict[ray.ObjectRef, str] = {}
+    waiting = {}
     for node in nodes:
         there = NodeAffinitySchedulingStrategy(node, soft=False)
         task = ray.remote(num_cpus=0, num_gpus=(gpus or {}).get(node, 0), max_retries=0)(function)
         task = task.options(scheduling_strategy=there, name="look")
         waiting[task.remote(*(arguments or {}).get(node, ()))] = node
+    return waiting
+
+
+def answers(waiting: Waiting, seconds: float) -> Iterator[Answer]:
+    """As they come. A node that does not answer in time is told last."""
     deadline = time.monotonic() + seconds
     while waiting:
         ready, _ = ray.wait(list(waiting), timeout=max(0.0, deadline - time.monotonic()))
@@ -110,7 +116,7 @@ def clock_differences(nodes: Iterable[str], seconds: float) -> dict[str, tuple[f
     deadline = time.monotonic() + seconds
     for node in nodes:
         sent = time.time()
-        for answer in ask([node], clock, min(1.0, max(0.0, deadline - time.monotonic()))):
+        for answer in answers(begin([node], clock), min(1.0, max(0.0, deadline - time.monotonic()))):
             received = time.time()
             if answer.problem is None:
                 found[node] = (answer.value - (sent + received) / 2, (received - sent) / 2)
@@ -119,27 +125,36 @@ def clock_differences(nodes: Iterable[str], seconds: float) -> dict[str, tuple[f
 
 def gpus_seen(gpus: Mapping[str, float], seconds: float) -> Iterator[Answer]:
     """What TensorFlow sees in a worker that holds so many GPUs of a node."""
-    return ask(gpus, visible_gpus, seconds, gpus=gpus)
+    return answers(begin(gpus, visible_gpus, gpus=gpus), seconds)
 
 
-def compare_versions(cluster: Cluster, *, needs_tensorflow: bool) -> str | None:
-    """A warning, with a table, where nodes of a cluster have other versions than the rest or this process.
+class Comparison:
+    """Of versions on all nodes of a cluster that was joined. Begun at once, to go on while other things start.
 
     A cluster that was started here has this Python everywhere, and a node is asked once in a process.
-
-    Raises:
-        UserError: TensorFlow or Keras is needed, and missing on a node that may get workers.
     """
-    if cluster.local:
-        return None
-    nodes = {node["NodeID"]: node for node in ray.nodes() if node["Alive"]}
-    for answer in ask(nodes.keys() - _known.keys(), versions, SECONDS_FOR_VERSIONS):
-        if answer.problem is None:
-            _known[answer.node] = answer.value
-    names = labels({key: node["NodeManagerHostname"] for key, node in nodes.items()})
-    found = {names[key]: _known.get(key) for key in nodes}
-    working = [names[key] for key, node in nodes.items() if node["Resources"].get("CPU")]
-    return compared(versions(), found, working if needs_tensorflow else [])
+
+    def __init__(self, cluster: Cluster) -> None:
+        nodes = [] if cluster.local else [node for node in ray.nodes() if node["Alive"]]
+        self._nodes = {node["NodeID"]: node for node in nodes}
+        self._waiting = begin(self._nodes.keys() - _known.keys(), versions)
+
+    def finish(self, *, for_keras: bool) -> str | None:
+        """A warning with a table, where nodes have other versions than the rest or this process.
+
+        Args:
+            for_keras: Keras models are to be trained.
+
+        Raises:
+            UserError: They cannot be, on a node that may get workers.
+        """
+        for answer in answers(self._waiting, SECONDS_FOR_VERSIONS):
+            if answer.problem is None:
+                _known[answer.node] = answer.value
+        names = labels({key: node["NodeManagerHostname"] for key, node in self._nodes.items()})
+        found = {names[key]: _known.get(key) for key in self._nodes}
+        working = [names[key] for key, node in self._nodes.items() if node["Resources"].get("CPU")]
+        return compared(versions(), found, working if for_keras else [])
 
 
 def _first_line(error: BaseException) -> str:

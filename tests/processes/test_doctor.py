@@ -36,9 +36,9 @@ signal.pause()
 COMPARE = """
 import sys
 from orchestrator.workers.cluster import connect
-from orchestrator.workers.inspection import compare_versions
+from orchestrator.workers.inspection import Comparison
 with connect(sys.argv[1], lambda _: None, study_is_shipped=True) as cluster:
-    print(compare_versions(cluster, needs_tensorflow=True))
+    print(Comparison(cluster).finish(for_keras=True))
 """
 
 
