@@ -82,7 +82,8 @@ def _nodes(cluster: ClusterFound) -> Iterator[Line]:
         advice = "look into its logs (ray logs), or take it away: no worker starts there"
         yield from by_node("nodes", silent, "", advice)
     if cluster.lost:
-        yield Line("warning", "nodes", f"lost within the last hour: {named(cluster.lost)}", "look for the cause there")
+        text = f"{counted(len(cluster.lost), 'node')} lost within the last hour: {named(sorted(set(cluster.lost)))}"
+        yield Line("warning", "nodes", text, "look for the cause there")
 
 
 def _versions(here: Machine, cluster: ClusterFound) -> Iterator[Line]:
@@ -98,7 +99,8 @@ def _versions(here: Machine, cluster: ClusterFound) -> Iterator[Line]:
     everywhere = {THIS_PROCESS: here.versions, **found}
     if (table := differences(everywhere)) is None:
         words = ", ".join(f"{name} {version}" for name, version in here.versions.items())
-        yield Line("ok", "versions", f"the same everywhere: {words}")
+        where = "everywhere" if len(found) == len(cluster.nodes) else "on all nodes that told theirs"
+        yield Line("ok", "versions", f"the same {where}: {words}")
     else:
         level: Level = "failure" if are_decisive(everywhere) else "warning"
         yield Line(level, "versions", "not the same everywhere", INSTALL, table)

@@ -192,8 +192,8 @@ def test_what_is_wrong_with_many_nodes_is_one_line() -> None:
 
 
 def test_lost_nodes_and_a_dashboard_that_is_gone_or_silent() -> None:
-    assert bad(lines(lost=["b (10.0.0.2): killed"])) == [
-        ("warning", "nodes", "lost within the last hour: b (10.0.0.2): killed")
+    assert bad(lines(lost=["b (10.0.0.2): killed"] * 2)) == [
+        ("warning", "nodes", "2 nodes lost within the last hour: b (10.0.0.2): killed")
     ]
     assert bad(lines(dashboard=None)) == [("warning", "dashboard", "there is none")]
     silent = replace(DASHBOARD, problem="Connection refused")
