@@ -26,7 +26,7 @@ from orchestrator.scheduler.instructions import AnyInstruction, Record
 from orchestrator.scheduler.legality import IllegalRecord
 from orchestrator.storage import check_name
 
-FORMAT = 4
+FORMAT = 5
 """Raised when older programs can no longer read what is written. Every format is read for ever."""
 FILE = "journal.jsonl"
 
