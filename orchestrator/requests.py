@@ -10,6 +10,7 @@ import getpass
 import os
 import re
 import socket
+import stat
 import time
 from collections.abc import Callable, Iterator
 from contextlib import suppress
@@ -70,11 +71,14 @@ def drop_stops_of_run(run_dir: Path) -> Iterator[str]:
     Requests about single trials stay. Yields a line for each that is dropped.
     """
     for path in _files(run_dir / FOLDER):
-        with suppress(OSError, msgspec.DecodeError):  # Whatever is wrong with others is said when they are read.
+        try:
             request = _decode(_content(path))
-            if request.trial is None:
-                path.unlink()
-                yield f"a request from before the run was resumed is dropped: {request.reason}"
+            if request.trial is not None:
+                continue
+            path.unlink()
+        except (OSError, ValueError, RecursionError):
+            continue  # What is wrong with it is said once the run reads it.
+        yield f"a request from before the run was resumed is dropped: {request.reason}"
 
 
 class Requests:
@@ -154,7 +158,8 @@ def _files(folder: Path) -> list[Path]:
             names = [entry.name for entry in entries]
     except OSError:
         return []
-    return [folder / name for name in sorted(names) if not name.startswith(".") and not name.endswith((".part", REFUSED))]
+    names = [name for name in names if name != REFUSED and not name.startswith(".") and not name.endswith(".part")]
+    return [folder / name for name in sorted(names)]
 
 
 def _content(path: Path) -> bytes:
@@ -163,13 +168,15 @@ def _content(path: Path) -> bytes:
         OSError: It cannot be read.
         ValueError: It is too long, or no plain file.
     """
-    # Not a pipe, which would be waited for; nor a link, which could name anything.
+    # A pipe is not waited for, and a link could name anything.
     descriptor = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_NOFOLLOW)
-    with open(descriptor, "rb") as file:
-        content = file.read(LARGEST + 1)
-    if content is None or len(content) > LARGEST:
-        raise ValueError("it is longer than any request")
-    return content
+    try:
+        found = os.fstat(descriptor)
+        if not stat.S_ISREG(found.st_mode) or found.st_size > LARGEST:
+            raise ValueError("it is no plain file, or longer than any request")
+        return os.read(descriptor, LARGEST)
+    finally:
+        os.close(descriptor)
 
 
 def _who() -> str:
