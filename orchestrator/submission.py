@@ -70,8 +70,7 @@ def submit(study: str, options: Sequence[str], settings: Mapping[str, Any], *, a
             folder,
             {"study": name, "run_dir": run_dir, "storage": resolved.storage or "", "orchestrator": __version__},
         )
-    storage = resolved.storage and f"{resolved.storage.rstrip('/')}/{Path(run_dir).name}"
-    return Submitted(job, jobs, resolved.run_dir, storage)
+    return Submitted(job, jobs, resolved.run_dir, resolved.storage and _url_of(resolved.storage, Path(run_dir).name))
 
 
 def _check_outlives(settings: Settings) -> None:
@@ -88,6 +87,12 @@ def _check_outlives(settings: Settings) -> None:
                 f"{name} is {place!r}, which would be in the job's working directory and end with the job: give an "
                 "absolute path"
             )
+
+
+def _url_of(storage: str, run: str) -> str:
+    """Of the run's copy, from where it can be resumed."""
+    url = storage if is_url(storage) else Path(storage).as_uri()
+    return f"{url.rstrip('/')}/{run}"
 
 
 def _place_of(source: StudySource) -> str:

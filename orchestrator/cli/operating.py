@@ -110,7 +110,7 @@ def _what_next(submitted: "Submitted") -> Iterator[str]:
     yield "  # its output"
     yield f"  ray job logs --follow --address {address} {submitted.job}"
     if submitted.run_dir is not None:
-        yield "  # the live view, where the run directory can be seen"
+        yield "  # the live view, once it has begun and where the run directory can be seen"
         yield f"  {PROGRAM} watch {shlex.quote(submitted.run_dir)}"
     yield "  # end it, with everything saved"
     yield f"  {PROGRAM} stop --job {submitted.job} --address {address}"

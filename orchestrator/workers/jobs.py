@@ -1,6 +1,7 @@
 """Ray's job API: a driver that runs on the cluster, submitted and stopped from elsewhere."""
 
 import asyncio
+import logging
 import os
 import time
 from collections.abc import Callable, Iterator, Mapping
@@ -17,6 +18,8 @@ ADDRESSES = ("RAY_API_SERVER_ADDRESS", "RAY_ADDRESS")
 STOP_SECONDS = 120
 """That a job's driver has to save everything after SIGTERM, before Ray kills it; Ray's own default is 3."""
 LOOK_SECONDS = 0.5
+TALKERS = ("ray.dashboard.modules.dashboard_sdk", "ray.dashboard.modules.job.sdk", "ray._private.runtime_env.packaging")
+"""Loggers of Ray that tell of every package that is sent."""
 
 
 class Jobs:
@@ -33,6 +36,8 @@ class Jobs:
         where = address or next((os.environ[name] for name in ADDRESSES if os.environ.get(name)), "auto")
         if where.startswith("ray://"):
             raise UserError(f"address '{where}' is one of Ray Client: give the dashboard's, http://HOST:8265")
+        for name in TALKERS:
+            logging.getLogger(name).setLevel(logging.WARNING)
         with _address_as_given(address), _told(f"no jobs can be submitted to address '{where}'"):
             self._client = JobSubmissionClient(address)
         self.address = str(self._client.get_address())
