@@ -280,7 +280,13 @@ def _description(execution: Execution, about: About) -> dict[str, Any]:
 
 def _surroundings(about: About) -> dict[str, Any]:
     """Where the run is now, for those who watch it from elsewhere."""
-    return {"workers": about.workers, "cluster": asdict(about.cluster), "search_size": about.search_size}
+    return {
+        "workers": about.workers,
+        "worker_cpus": about.worker_cpus,
+        "worker_gpus": about.worker_gpus,
+        "cluster": asdict(about.cluster),
+        "search_size": about.search_size,
+    }
 
 
 def _header(about: About) -> Header:

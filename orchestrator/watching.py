@@ -25,6 +25,8 @@ class Surroundings(msgspec.Struct, frozen=True):
     """What `study.json` says of where its run is. Those of older versions do not say it."""
 
     workers: int = 0
+    worker_cpus: float = 1.0
+    worker_gpus: float = 0.0
     cluster: ClusterSummary = ClusterSummary(
         nodes=0, cpus=0.0, gpus=0.0, address="not recorded", dashboard_url=None, local=False
     )
@@ -101,8 +103,8 @@ def _about(run_dir: Path, header: Header, state: State) -> About:
         space=space,
         settings=settings,
         workers=surroundings.workers,
-        worker_cpus=settings.cpus_per_trial,
-        worker_gpus=settings.gpus_per_trial,
+        worker_cpus=surroundings.worker_cpus,
+        worker_gpus=surroundings.worker_gpus,
         cluster=surroundings.cluster,
         search_size=surroundings.search_size,
         versions=header.versions,
