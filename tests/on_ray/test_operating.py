@@ -5,6 +5,7 @@ import os
 import subprocess
 import sys
 from collections.abc import Callable
+from io import StringIO
 from pathlib import Path
 
 from ray.cluster_utils import Cluster
@@ -59,7 +60,7 @@ def test_a_run_is_watched_and_stopped_from_elsewhere(
     assert [event["trial"] for event in seen if event["event"] == "trial_ended"] == [0]
     assert seen[-1]["event"] == "finished" and seen[-1]["outcome"] == "interrupted"
     assert [*(run_dir / "requests").iterdir()] == []
-    assert watch(run_dir, EventsDisplay(out=driver.output.open("a"))) == 130
+    assert watch(run_dir, EventsDisplay(out=StringIO())) == 130
 
     ask_to_stop(run_dir)
     ask_to_stop(run_dir, 1)
