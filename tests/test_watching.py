@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from orchestrator import watching
+from orchestrator import cli, watching
 from orchestrator.display.lines import LinesDisplay
 from orchestrator.errors import RunFailed, UserError
 from orchestrator.journal import FILE, Growing, JournalDamaged, read_journal
@@ -108,6 +108,21 @@ def test_what_is_no_run_directory_is_told(run: str, tmp_path: Path, monkeypatch:
     monkeypatch.chdir(tmp_path)
     with pytest.raises(UserError, match=r"no such run directory|a copy in a storage"):
         watching.watch(run, LinesDisplay(out=StringIO()))
+
+
+def test_ctrl_c_ends_the_view_and_not_the_run(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def interrupt(seconds: float) -> None:
+        raise KeyboardInterrupt
+
+    whole = written(tmp_path)
+    (tmp_path / FILE).write_bytes(b"".join(whole.splitlines(keepends=True)[:20]))
+    monkeypatch.setattr(watching, "holder_of", lambda _: {"pid": 7})
+    monkeypatch.setattr(watching.time, "sleep", interrupt)
+    assert cli.main(["watch", str(tmp_path)]) == 0
+    captured = capsys.readouterr()
+    assert captured.err.startswith("the run goes on") and "of 40 trials" in captured.out
 
 
 # What is read.

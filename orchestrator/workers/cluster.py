@@ -1,5 +1,6 @@
 """Join a Ray cluster or start one on this machine, and what it has."""
 
+import importlib.util
 import json
 import logging
 import os
@@ -121,7 +122,7 @@ def _start(dashboard_host: str, job_config: JobConfig | None) -> list[int]:
 def _join(address: str, job_config: JobConfig | None) -> None:
     # Nodes that do not have the product get it from here.
     _check_reachable(address)
-    packages = [str(ROOT / "orchestrator"), str(ROOT / "search_spaces")]
+    packages = [_folder_of("orchestrator"), _folder_of("search_spaces")]
     if (of_job := _modules_of_job()) is not None:
         os.environ["RAY_OVERRIDE_JOB_RUNTIME_ENV"] = "1"  # Ray would have either the job's, or ours.
         packages = [*of_job, *packages]
@@ -132,6 +133,13 @@ def _join(address: str, job_config: JobConfig | None) -> None:
             f"there is no Ray cluster to join at address '{address}': {_first_line(error)} "
             "(check --address and RAY_ADDRESS; a cluster with token authentication needs RAY_AUTH_MODE=token)"
         ) from error
+
+
+def _folder_of(package: str) -> str:
+    """They need not lie side by side: a job of Ray may have got each as a module of its own."""
+    spec = importlib.util.find_spec(package)
+    assert spec is not None and spec.submodule_search_locations is not None
+    return str(spec.submodule_search_locations[0])
 
 
 def _modules_of_job() -> list[str] | None:
