@@ -3,6 +3,9 @@
 from collections.abc import Iterable
 from difflib import get_close_matches
 
+EXIT_CODES = {"done": 0, "failed": 1, "interrupted": 130}
+"""Of a run, by its outcome."""
+
 
 class UserError(Exception):
     """A mistake that the user can mend: the command line prints the message alone and exits with `exit_code`."""

@@ -20,8 +20,9 @@ from orchestrator.interruptions import Interruptions, WaitingForRoom
 from orchestrator.journal import FORMAT, Header, Journal
 from orchestrator.leaderboard_file import LeaderboardFile
 from orchestrator.lock import Lock
+from orchestrator.requests import Requests
 from orchestrator.run_copy import RunCopy
-from orchestrator.run_dir import delete_uncommitted, proof_of, write_best, write_study
+from orchestrator.run_dir import delete_uncommitted, proof_of, read_study, write_best, write_study
 from orchestrator.scheduler.events import Event
 from orchestrator.scheduler.instructions import Record
 from orchestrator.scheduler.scheduler import Scheduler
@@ -109,8 +110,8 @@ def checkpoints_of(storage: Storage | None, run_dir: Path) -> Storage:
 def _working(execution: Execution, about: About, storage: Storage | None) -> Iterator[Pool]:
     """A pool whose workers are starting, and data that is in order."""
     settings, run_dir = about.settings, about.run_dir
-    if execution.rewrite_study:
-        write_study(run_dir, _description(execution, about))
+    before = {} if execution.rewrite_study else read_study(run_dir)
+    write_study(run_dir, (before or _description(execution, about)) | _surroundings(about))
     setup = Setup(
         study=ship(execution.study, execution.source),
         run_dir=str(run_dir),
@@ -163,7 +164,8 @@ def _drive(
             checkpoints = checkpoints_of(storage, run_dir)
             discard = checkpoints.delete if run_copy is None else run_copy.discard
             first = execution.first
-            backend = RayBackend(pool, scheduler.sampler, checkpoints, first, hold, discard)
+            requests = Requests(run_dir, state, display.say)
+            backend = RayBackend(pool, scheduler.sampler, checkpoints, first, hold, discard, requests)
             interruptions.ask = backend.request_stop
             try:
                 if first:
@@ -273,6 +275,17 @@ def _description(execution: Execution, about: About) -> dict[str, Any]:
         "started": time.time(),
         "source": {file.path: file.text for file in [source.file, *source.beside.values()]} if source else {},
         "modules": {name: file.path for name, file in source.beside.items()} if source else {},
+    }
+
+
+def _surroundings(about: About) -> dict[str, Any]:
+    """Where the run is now, for those who watch it from elsewhere."""
+    return {
+        "workers": about.workers,
+        "worker_cpus": about.worker_cpus,
+        "worker_gpus": about.worker_gpus,
+        "cluster": asdict(about.cluster),
+        "search_size": about.search_size,
     }
 
 

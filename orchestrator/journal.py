@@ -11,7 +11,7 @@ other damage is an error that names the line. NaN and infinity are written as th
 
 import json
 import os
-from collections.abc import Callable, Generator, Iterable
+from collections.abc import Callable, Generator, Iterable, Sequence
 from contextlib import suppress
 from math import isfinite
 from pathlib import Path
@@ -26,7 +26,7 @@ from orchestrator.scheduler.instructions import AnyInstruction, Record
 from orchestrator.scheduler.legality import IllegalRecord
 from orchestrator.storage import check_name
 
-FORMAT = 4
+FORMAT = 5
 """Raised when older programs can no longer read what is written. Every format is read for ever."""
 FILE = "journal.jsonl"
 
@@ -163,6 +163,55 @@ def read_journal(run_dir: Path) -> tuple[Header, Generator[Record, None, None]]:
     return _header(path, first), _records(path, len(first))
 
 
+class Growing:
+    """A journal that another process writes: of what was added since the last look, the whole lines."""
+
+    def __init__(self, run_dir: Path) -> None:
+        """
+        Raises:
+            UserError: As of `read_journal`.
+        """
+        self.header, _ = read_journal(run_dir)
+        self._run_dir = run_dir
+        self._end = 0
+        self._lines = 0
+
+    def read(self, most: int = 2**20) -> list[Record]:
+        """The next records, of about so many bytes; none if there are no further ones yet.
+
+        Raises:
+            UserError: A line is damaged, or the journal is not what it was.
+        """
+        path = self._run_dir / FILE
+        try:
+            # Opened anew each time, for that is when a network file system looks what there is.
+            lines = whole_lines(path, self._end, most)
+            if not lines and path.stat().st_size < self._end:
+                raise UserError(f"{path} has become shorter: another journal has taken its place, or it was cut")
+        except OSError as error:
+            raise UserError(f"{path} cannot be read any more ({error.strerror})") from None
+        first, self._end = self._lines, self._end + len(lines)
+        found = lines.split(b"\n")[:-1]
+        self._lines += len(found)
+        return [_record(path, number, line) for number, line in enumerate(found, start=first + 1) if number > 1]
+
+    def fold(self, records: Sequence[Record], take: Callable[[Record], object]) -> None:
+        """As `fold`, of what was read last."""
+        fold(self._run_dir, records, take, first_line=self._lines - len(records) + 1)
+
+
+def whole_lines(journal: Path, begin: int, most: int) -> bytes:
+    """The whole lines from a place on, in so many bytes, or the first of them."""
+    with journal.open("rb") as file:
+        file.seek(begin)
+        content = file.read(most)
+        whole = content.rfind(b"\n") + 1
+        if whole == 0 and content:
+            content += file.readline()
+            whole = len(content) if content.endswith(b"\n") else 0
+        return content[:whole]
+
+
 def resumptions_of(run_dir: Path) -> list[RunResumed]:
     """Those of a run, without reading all the rest."""
     with (run_dir / FILE).open("rb") as file:
@@ -174,13 +223,13 @@ def resumptions_of(run_dir: Path) -> list[RunResumed]:
     return [record for record in found if isinstance(record, RunResumed)]
 
 
-def fold(run_dir: Path, records: Iterable[Record], take: Callable[[Record], object]) -> None:
+def fold(run_dir: Path, records: Iterable[Record], take: Callable[[Record], object], first_line: int = 2) -> None:
     """Give each record to `take`.
 
     Raises:
         JournalDamaged: One cannot follow those before it; the message names the line.
     """
-    for line, record in enumerate(records, start=2):
+    for line, record in enumerate(records, start=first_line):
         try:
             take(record)
         except IllegalRecord as error:
@@ -205,13 +254,17 @@ def _records(path: Path, start: int) -> Generator[Record, None, None]:
         for number, line in enumerate(file, start=2):
             if not line.endswith(b"\n"):
                 return
-            try:
-                record = decode_record(line)
-                if type(record) is CheckpointSaved:
-                    check_name(record.checkpoint.name)
-                yield record
-            except (ValueError, RecursionError) as error:
-                raise JournalDamaged(f"{path}, line {number}: damaged ({error})") from None
+            yield _record(path, number, line)
+
+
+def _record(path: Path, number: int, line: bytes) -> Record:
+    try:
+        record: Record = decode_record(line)
+        if type(record) is CheckpointSaved:
+            check_name(record.checkpoint.name)
+        return record
+    except (ValueError, RecursionError) as error:
+        raise JournalDamaged(f"{path}, line {number}: damaged ({error})") from None
 
 
 def _spelled(record: Record) -> Record:

@@ -8,12 +8,13 @@ from typing import TYPE_CHECKING, Any
 
 from orchestrator.assembly import find_study, make_scheduler
 from orchestrator.display import Display, make_display
-from orchestrator.errors import UserError
+from orchestrator.errors import EXIT_CODES, UserError
 from orchestrator.execution import Execution, checkpoints_of, execute, prepare_storage, versions
 from orchestrator.interruptions import Interruptions
 from orchestrator.journal import fold, is_torn, read_journal
 from orchestrator.leaderboard import leaderboard, read_leaderboard, read_state, write_csv
 from orchestrator.lock import Lock
+from orchestrator.requests import drop_stops_of_run
 from orchestrator.resumption import (
     check_is_run,
     damaged_checkpoints,
@@ -33,8 +34,6 @@ from orchestrator.workers.orphans import end_orphans
 
 if TYPE_CHECKING:
     import pandas as pd
-
-EXIT_CODES = {"done": 0, "failed": 1, "interrupted": 130}
 
 
 @dataclass(frozen=True, slots=True)
@@ -141,6 +140,8 @@ def resume(
     fetched_from = str(run).rstrip("/") if is_url(str(run)) else None
     check_is_run(run_dir)
     with Interruptions() as interruptions, _held(run_dir, display) as lock:
+        for line in drop_stops_of_run(run_dir):
+            display.say(line)
         execution, lines = _resumed(run_dir, lock, study, accept_changes, changes, fetched_from)
         for line in lines:
             display.say(line)

@@ -18,6 +18,7 @@ from pathlib import Path
 from orchestrator.errors import UserError
 from orchestrator.files import write_whole
 from orchestrator.journal import FILE as JOURNAL
+from orchestrator.journal import whole_lines
 from orchestrator.run_dir import FOLDERS
 from orchestrator.storage import Storage, open_storage
 
@@ -56,7 +57,7 @@ class RunCopy:
             UserError: The storage holds the journal of another run, or another driver writes there.
         """
         discarded = self._discarded.copy()
-        if self._end is None or _lines(self._run_dir / JOURNAL, self._end):
+        if self._end is None or whole_lines(self._run_dir / JOURNAL, self._end, LARGEST_PIECE):
             self._check()
         self._copy_whole("study.json", self._storage)
         self._copy_journal()
@@ -101,7 +102,7 @@ class RunCopy:
 
     def _copy_journal(self) -> None:
         assert self._end is not None
-        while piece := self._tried or _lines(self._run_dir / JOURNAL, self._end):
+        while piece := self._tried or whole_lines(self._run_dir / JOURNAL, self._end, LARGEST_PIECE):
             self._tried = piece
             self._pieces.write(f"{self._end:020}.jsonl", piece)
             self._tried = None
@@ -188,15 +189,3 @@ def _compare(journal: Path, pieces: Storage, last: str, begin: int) -> None:
         raise UserError(
             f"{journal} {what} its copy, {pieces.where}/{last}: resume from the URL, or choose another --storage"
         )
-
-
-def _lines(journal: Path, begin: int) -> bytes:
-    """The whole lines from a place on, or the first of them."""
-    with journal.open("rb") as file:
-        file.seek(begin)
-        content = file.read(LARGEST_PIECE)
-        whole = content.rfind(b"\n") + 1
-        if whole == 0 and content:
-            content += file.readline()
-            whole = len(content) if content.endswith(b"\n") else 0
-        return content[:whole]

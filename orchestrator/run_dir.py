@@ -6,7 +6,7 @@ leaderboard.csv   written at the end
 best/             model.keras and config.json of the leaderboard's first row
 checkpoints/      of trials that are live, and of the best few
 logs/             what the workers print
-requests/         where other processes may ask things of the run; nothing is asked yet
+requests/         what other processes ask of the run (`requests.py`)
 """
 
 import hashlib
@@ -94,6 +94,12 @@ def _unmake(path: Path, made: list[Path]) -> None:
 def write_study(run_dir: Path, content: dict[str, Any]) -> None:
     """`study.json`."""
     write_whole(run_dir / "study.json", json.dumps(content, indent=2).encode())
+
+
+def read_study(run_dir: Path) -> dict[str, Any]:
+    """What `write_study` wrote."""
+    content: dict[str, Any] = json.loads((run_dir / "study.json").read_bytes())
+    return content
 
 
 def proof_of(run_dir: Path) -> str:

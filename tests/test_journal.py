@@ -27,6 +27,7 @@ from orchestrator.scheduler.events import (
     SamplerExhausted,
     TrialBuilt,
     TrialReported,
+    TrialStopRequested,
     WorkerLost,
     WorkerSpent,
     WorkerWornOut,
@@ -69,6 +70,7 @@ from tests.scheduler.support import (
     time_reached,
 )
 
+SINCE_FORMAT_5 = {TrialStopRequested}
 SINCE_FORMAT_4 = {TrialBuilt, WorkerSpent}
 SINCE_FORMAT_3 = {RunResumed, WorkerWornOut, NodeDraining, CheckpointDelayed, CheckpointDamaged, Suspend, Dismiss}
 ASSETS = Path(__file__).parent / "assets"
@@ -104,6 +106,7 @@ RECORDS = [
     stop_requested(),
     reported(0, 1, 0.1 + 0.2, loss=5e-324),
     reported(0, 2, nan, loss=inf, margin=-inf),
+    TrialStopRequested(at=1.5, trial=0, reason="asked to stop by ann@home"),
     saved(0, 2, best=1),
     completed(0),
     diverged(0, epoch=2),
@@ -313,7 +316,7 @@ def test_a_journal_of_format_1_loads() -> None:
     assert (header.format, header.study, header.seed) == (1, "digits", 7)
     assert header.hyperparameters == ["learning_rate", "units", "optimizer", "momentum"]
     read = list(records)
-    new = {ConfigurationProposed, SamplerExhausted, Propose, Adapt, *SINCE_FORMAT_3, *SINCE_FORMAT_4}
+    new = {ConfigurationProposed, SamplerExhausted, Propose, Adapt, *SINCE_FORMAT_3, *SINCE_FORMAT_4, *SINCE_FORMAT_5}
     assert {type(record) for record in read} == set(typing.get_args(AnyEvent | AnyInstruction)) - new
     objective = Objective(header.objective, "min")
     state = State(objective)

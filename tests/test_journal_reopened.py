@@ -20,7 +20,7 @@ from orchestrator.scheduler.validation import validate
 from tests import disks
 from tests.scheduler.support import Brain, completed, joined, reported, saved, started
 from tests.test_driver import Scripted
-from tests.test_journal import HEADER, SINCE_FORMAT_3, SINCE_FORMAT_4
+from tests.test_journal import HEADER, SINCE_FORMAT_3, SINCE_FORMAT_4, SINCE_FORMAT_5
 
 FIRST: list[Record] = [started(), joined(0)]
 SECOND: list[Record] = [reported(0, 1, 0.5), saved(0, 1)]
@@ -206,3 +206,28 @@ def test_a_journal_of_format_4_loads() -> None:
         {"train": 4.5, "wait": 2.25},
     )
     assert state.finished is not None and state.finished.reason == "all 8 trials ended"
+
+
+def test_a_journal_of_format_5_loads() -> None:
+    """Two drivers, workers with their GPUs, and somebody who wants one trial after the other to end."""
+    header, records = read_journal(Path(__file__).parent / "assets" / "journal-format-5")
+    read = list(records)
+    assert header.format == 5 and {type(record) for record in read} >= SINCE_FORMAT_5
+    state = State(Objective(header.objective, "max"))
+    for record in read:
+        state.apply(record)
+    validate(state)
+    assert [(t.status, t.attempt, t.epoch, t.score, t.worker) for t in state.trials] == [
+        ("stopped", 1, 1, 0.5, 0),
+        ("stopped", 1, 1, 0.3, 1),
+        ("stopped", 1, 1, 0.2, 2),
+        ("stopped", 1, 1, 0.8, 0),
+        ("failed", 1, 0, None, 1),
+        ("stopped", 3, 3, 0.7, 3),
+        ("stopped", 1, 1, 0.4, 0),
+        ("diverged", 1, 2, None, 1),
+        ("completed", 2, 4, 0.9, 4),
+        ("stopped", 3, 0, None, 5),
+    ]
+    assert [trial.number for trial in state.trials if trial.reason == "somebody wants it"] == [1, 2, 3, 9]
+    assert state.finished is not None and state.finished.reason == "all 10 trials ended"

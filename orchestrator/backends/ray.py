@@ -11,6 +11,7 @@ import msgspec
 
 from orchestrator.assignment import Assignment, Checkpoint, Configuration
 from orchestrator.backends.base import Hold
+from orchestrator.requests import Requests
 from orchestrator.samplers import Exhausted, Sampler
 from orchestrator.scheduler.events import (
     ConfigurationProposed,
@@ -55,6 +56,7 @@ class RayBackend:
         first: Sequence[Event],
         hold: Hold,
         discard: Callable[[str], None] | None = None,
+        requests: Requests | None = None,
     ) -> None:
         """
         Args:
@@ -64,12 +66,14 @@ class RayBackend:
             first: What is told first; the run's clock begins at their time.
             hold: Called while a checkpoint that came from a worker cannot be written.
             discard: Deletes a checkpoint, now or later.
+            requests: What other processes ask of the run.
         """
         self.pool = pool
         self.sampler = sampler
         self.checkpoints = checkpoints
         self._discard = discard or checkpoints.delete
         self._hold = hold
+        self._requests = requests
         self._began = time.monotonic() - (first[0].at if first else 0.0)
         self._wake_at: float | None = None
         self._own = list(first)
@@ -104,6 +108,7 @@ class RayBackend:
         said = self.pool.poll(timeout)
         now = self.now
         events, self._own = self._own, []
+        events += [] if self._requests is None else self._requests.events(now)
         events += [NodeDraining(at=now, node=node, reason=reason) for node, reason in self._draining.news()]
         while self._proposals and self._proposals[0][1].done():
             events.append(_proposed(*self._proposals.popleft(), now))
@@ -139,6 +144,8 @@ class RayBackend:
                 self.hold(why_refused(error, self.checkpoints))
 
     def carry_out(self, instructions: Sequence[Instruction]) -> None:
+        if self._requests is not None:
+            self._requests.written()
         for instruction in instructions:
             match instruction:
                 case Stop() if instruction.worker is not None:

@@ -9,7 +9,8 @@ import click
 from orchestrator import __version__
 from orchestrator.cli.examining import doctor
 from orchestrator.cli.launching import launch, resume
-from orchestrator.cli.looking import best, leaderboard, studies
+from orchestrator.cli.looking import best, leaderboard, studies, watch
+from orchestrator.cli.operating import stop, submit
 from orchestrator.cli.options import NAMES, PROGRAM
 from orchestrator.cli.trying import check, plan, simulate
 from orchestrator.errors import UserError, nearest
@@ -41,7 +42,7 @@ def commands(ctx: click.Context) -> None:
         click.echo(ctx.get_help())
 
 
-for command in (launch, resume, simulate, plan, check, leaderboard, best, studies, doctor):
+for command in (launch, resume, simulate, plan, check, leaderboard, best, watch, stop, submit, studies, doctor):
     commands.add_command(command)
 
 

@@ -35,6 +35,31 @@ def leaderboard(run_dir: Path, top: int | None, layout: Any) -> None:
         click.echo(f"note: nobody drives this run any more; go on with: {PROGRAM} resume {run_dir}", err=True)
 
 
+@click.command(
+    short_help="See a run that was started elsewhere, live.",
+    context_settings=NAMES,
+    epilog=f"""\b
+Examples:
+  {PROGRAM} watch runs/digits_mlp-20260102-030405
+  {PROGRAM} watch /shared/runs/first --json""",
+)
+@click.argument("run_dir")
+@click.option("--json", "as_json", is_flag=True, help="As of launch.")
+def watch(run_dir: str, as_json: bool) -> int:
+    """See a run that another process drives, as launch shows it, until it is finished; the exit code is the run's.
+
+    It only reads the run directory. Ctrl-C ends the view, not the run.
+    """
+    from orchestrator.display import make_display
+    from orchestrator.watching import watch as watch_run
+
+    try:
+        return watch_run(run_dir, make_display(as_json=as_json))
+    except KeyboardInterrupt:
+        click.echo(f"the run goes on; see it again with: {PROGRAM} watch {run_dir}", err=True)
+        return 0
+
+
 @click.command(short_help="Show the best configuration of a run.", context_settings=NAMES)
 @click.argument("run_dir", type=click.Path(path_type=Path))
 def best(run_dir: Path) -> None:

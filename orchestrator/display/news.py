@@ -10,6 +10,7 @@ from orchestrator.scheduler.events import (
     StopRequested,
     TrialFailed,
     TrialReported,
+    TrialStopRequested,
     WorkerLost,
 )
 from orchestrator.scheduler.instructions import AGAIN, Adapt, GiveUp, Record, Stop, StopSampling, Suspend, Train
@@ -66,6 +67,8 @@ class News:
                 return f"no further configurations: {record.reason}"
             case StopRequested():
                 return f"stopping: {record.reason}"
+            case TrialStopRequested():
+                return f"stopping trial {record.trial}: {record.reason}"
         return None
 
     def _is_last(self, record: TrialFailed) -> bool:

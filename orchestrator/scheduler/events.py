@@ -88,8 +88,15 @@ class TimeReached(Event, frozen=True):
 
 
 class StopRequested(Event, frozen=True):
-    """Somebody wants the run to end, by Ctrl-C or a signal."""
+    """Somebody wants the run to end, by Ctrl-C, a signal or a request."""
 
+    reason: str
+
+
+class TrialStopRequested(Event, frozen=True):
+    """Somebody wants one trial to end, whichever attempt at it there is by now. Nothing if it has ended already."""
+
+    trial: int
     reason: str
 
 
@@ -187,6 +194,7 @@ AnyEvent = (
     | NodeDraining
     | TimeReached
     | StopRequested
+    | TrialStopRequested
     | ConfigurationProposed
     | SamplerExhausted
     | TrialBuilt

@@ -81,6 +81,8 @@ class Knowledge:
         """Waiting trials that no worker has: they go on before any other begins."""
         self.ready_for_fresh: SortedSet[int] = SortedSet()
         """The same of those that need a fresh worker."""
+        self.to_stop: dict[int, str] = {}
+        """Live trials that somebody wants to end, and why; the first who asked."""
         self.came_to_wait: list[int] = []
         """Trials that have become ready since the last event came, and so could be given up."""
         self.heard: dict[int, float] = {}
@@ -194,6 +196,7 @@ class Knowledge:
     def _end(self, trial: Trial, status: Status, reason: str) -> None:
         self._take_up(trial)
         self._move(trial, status)
+        self.to_stop.pop(trial.number, None)
         trial.reason = reason
         if status in (Status.DIVERGED, Status.FAILED):
             self._rescore(trial)
@@ -342,6 +345,18 @@ class Knowledge:
 
     def _supersede(self, checkpoint: Checkpoint) -> None:
         self.superseded[checkpoint.name] = checkpoint
+
+    def _put_behind(self, trial: Trial, checkpoint: Checkpoint) -> None:
+        """The one before a new one stays behind it while the trial is live; what was behind that is not needed."""
+        before, older = trial.checkpoint, trial.previous
+        if before is not None and before.name == checkpoint.name:
+            self.checkpoint_bytes -= before.bytes
+        elif before is not None and trial.status.ended:
+            self._supersede(before)
+        elif before is not None:
+            trial.previous = before
+            if older is not None:
+                self._supersede(older)
 
     def _keep(self, trial: Trial, checkpoint: Checkpoint | None) -> None:
         """As the trial's last one."""

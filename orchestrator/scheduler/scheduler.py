@@ -8,7 +8,8 @@ the same scheduler as having lived through it, and deciding anew from the facts 
 What is decided first:
  1. When the run is to end early, that is decided, once; then every trial that a worker has is suspended, so that the
     run can be resumed; once no worker holds one, the run is finished.
- 2. What is overdue is stopped or suspended, its worker dismissed; what has failed too often is given up.
+ 2. What somebody wants to end is stopped, what is overdue is stopped or suspended, its worker dismissed; what has
+    failed too often is given up.
  3. A trial that has reached the end of its assignment is judged.
  4. An idle worker gets, in this order: a trial that was begun and is to go on (its worker was lost, it failed, it was
     suspended), a promotable one, a new configuration.
@@ -194,6 +195,8 @@ class Scheduler:
         for number in state.leaving:
             if (step := self._part_with(state.workers[number])) is not None:
                 return step
+        for number, reason in state.to_stop.items():
+            return self._stop(state.trials[number], reason)
         if (excess := self.retention.excess(state)) is not None:
             return self._stop(*excess)
         if not isinstance(event, TimeReached | TrialReported):

@@ -27,6 +27,7 @@ from orchestrator.scheduler.events import (
     TrialFailed,
     TrialReleased,
     TrialReported,
+    TrialStopRequested,
     WorkerJoined,
     WorkerLost,
     WorkerSpent,
@@ -112,6 +113,11 @@ class State(Knowledge):
     @_take.register
     def _(self, record: StopRequested) -> None:
         self.stop_requested = record.reason
+
+    @_take.register
+    def _(self, record: TrialStopRequested) -> None:
+        if not self.trials[record.trial].status.ended:
+            self.to_stop.setdefault(record.trial, record.reason)
 
     @_take.register
     def _(self, record: WakeAt) -> None:
@@ -235,15 +241,7 @@ class State(Knowledge):
     def _(self, record: CheckpointSaved) -> None:
         trial, checkpoint = self.trials[record.trial], record.checkpoint
         self.checkpoint_bytes += checkpoint.bytes
-        before, older = trial.checkpoint, trial.previous
-        if before is not None and before.name == checkpoint.name:
-            self.checkpoint_bytes -= before.bytes
-        elif before is not None and trial.status.ended:
-            self._supersede(before)
-        elif before is not None:
-            trial.previous = before
-            if older is not None:
-                self._supersede(older)
+        self._put_behind(trial, checkpoint)
         trial.losses = 0
         self._keep(trial, checkpoint)
 

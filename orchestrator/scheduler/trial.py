@@ -28,6 +28,7 @@ from orchestrator.scheduler.events import (
     TrialFailed,
     TrialReleased,
     TrialReported,
+    TrialStopRequested,
     WorkerLost,
 )
 from orchestrator.scheduler.instructions import GiveUp, Pause, Stop, Suspend, Train
@@ -96,6 +97,7 @@ TRANSITIONS: dict[tuple[Status, type], Status] = {
     **{(status, TrialBuilt): status for status in (Status.WAITING, Status.RUNNING, Status.STOPPED)},
     **{(status, CheckpointDelayed): status for status in (*LIVE, Status.STOPPED)},
     **{(status, CheckpointDamaged): status for status in Status},
+    **{(status, TrialStopRequested): status for status in Status},
     (Status.RUNNING, CheckpointDamaged): Status.WAITING,
 }
 

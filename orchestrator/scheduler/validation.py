@@ -24,6 +24,7 @@ def validate(state: State) -> None:
     assert list(state.ready) == [n for n in ready if not trials[n].needs_fresh_worker]
     assert list(state.ready_for_fresh) == [n for n in ready if trials[n].needs_fresh_worker]
     assert sorted(state.heard) == by_status[Status.RUNNING]
+    assert not any(trials[number].status.ended for number in state.to_stop)
     assert state.parting.keys() <= state.held and not state.parting.keys() & state.heard.keys()
     assert list(state.parting.values()) == sorted(state.parting.values())
     assert list(state.heard.values()) == sorted(state.heard.values())

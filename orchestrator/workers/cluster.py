@@ -1,5 +1,7 @@
 """Join a Ray cluster or start one on this machine, and what it has."""
 
+import importlib.util
+import json
 import logging
 import os
 import socket
@@ -12,6 +14,7 @@ from typing import Any
 import psutil
 import ray
 from ray._private import ray_constants
+from ray._private.runtime_env.constants import RAY_JOB_CONFIG_JSON_ENV_VAR
 from ray.job_config import JobConfig
 
 from orchestrator.errors import RunFailed, UserError
@@ -119,7 +122,10 @@ def _start(dashboard_host: str, job_config: JobConfig | None) -> list[int]:
 def _join(address: str, job_config: JobConfig | None) -> None:
     # Nodes that do not have the product get it from here.
     check_reachable(address)
-    packages = [str(ROOT / "orchestrator"), str(ROOT / "search_spaces")]
+    packages = [_folder_of("orchestrator"), _folder_of("search_spaces")]
+    if (of_job := _modules_of_job()) is not None:
+        os.environ["RAY_OVERRIDE_JOB_RUNTIME_ENV"] = "1"  # Ray would have either the job's, or ours.
+        packages = [*of_job, *packages]
     try:
         ray.init(address=address, runtime_env={"py_modules": packages}, job_config=job_config, **QUIET)
     except Exception as error:
@@ -127,6 +133,20 @@ def _join(address: str, job_config: JobConfig | None) -> None:
             f"there is no Ray cluster to join at address '{address}': {_first_line(error)} "
             "(check --address and RAY_ADDRESS; a cluster with token authentication needs RAY_AUTH_MODE=token)"
         ) from error
+
+
+def _folder_of(package: str) -> str:
+    """They need not lie side by side: a job of Ray may have got each as a module of its own."""
+    spec = importlib.util.find_spec(package)
+    assert spec is not None and spec.submodule_search_locations is not None
+    return str(spec.submodule_search_locations[0])
+
+
+def _modules_of_job() -> list[str] | None:
+    """What a job of Ray, in which we may run, gives its workers."""
+    config = json.loads(os.environ.get(RAY_JOB_CONFIG_JSON_ENV_VAR, "{}"))
+    found: list[str] | None = (config.get("runtime_env") or {}).get("py_modules")
+    return found
 
 
 def _first_line(error: Exception) -> str:

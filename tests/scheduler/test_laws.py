@@ -38,6 +38,7 @@ natures = st.builds(
     divergence=rates,
     early_end=rates,
     stop_request=st.sampled_from([0.0, 0.0, 0.01]),
+    trial_stop=st.sampled_from([0.0, 0.0, 0.01, 0.1]),
     upset=st.sampled_from([0.0, 0.02, 0.1]),
     death=st.sampled_from([0.0, 0.01, 0.03]),
     tear=st.sampled_from([0.0, 0.02, 0.1]),

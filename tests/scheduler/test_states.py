@@ -2,6 +2,7 @@
 
 import pytest
 
+from orchestrator.scheduler.events import TrialStopRequested
 from orchestrator.scheduler.instructions import Dismiss, Finish, GiveUp, Record
 from orchestrator.scheduler.legality import IllegalRecord
 from orchestrator.scheduler.trial import TRANSITIONS, Status
@@ -43,6 +44,7 @@ TrialCompleted     completed  completed  completed  stopped  -          -       
 TrialDiverged      diverged   diverged   diverged   stopped  -          -         -
 TrialFailed        failed     failed     failed     stopped  -          -         -
 WorkerLost         waiting    waiting    paused     stopped  completed  diverged  failed
+TrialStopRequested waiting    running    paused     stopped  completed  diverged  failed
 """
 STATUSES, *ROWS = [line.split() for line in TABLE.splitlines() if line]
 PAIRS = [(status, row[0], after) for row in ROWS for status, after in zip(STATUSES, row[1:], strict=True)]
@@ -77,6 +79,7 @@ def record_of(kind: str, attempt: int) -> Record:
         "TrialDiverged": diverged(0, attempt=attempt),
         "TrialFailed": failed(0, attempt),
         "WorkerLost": lost(0),
+        "TrialStopRequested": TrialStopRequested(at=0.0, trial=0, reason="asked to stop by ann@home"),
     }[kind]
 
 

@@ -33,6 +33,7 @@ from orchestrator.scheduler.events import (
     TrialFailed,
     TrialReleased,
     TrialReported,
+    TrialStopRequested,
     WorkerJoined,
     WorkerLost,
     WorkerWornOut,
@@ -68,6 +69,8 @@ class Nature:
     divergence: float = 0.0
     early_end: float = 0.0
     stop_request: float = 0.0
+    trial_stop: float = 0.0
+    """Somebody asks for the end of one trial, whatever it is doing, or has done."""
     upset: float = 0.0
     """Whatever else can go wrong: nodes drain, workers wear out or hang, checkpoints are delayed or damaged."""
     death: float = 0.0
@@ -103,6 +106,8 @@ class World:
         """Slices of all workers, those among them that are starting."""
         self._wide: list[int] = []
         """What workers are to hold that are starting, where that is more than one slice."""
+        self.begun = 0
+        """How many trials the world has heard of."""
         self._wake_at: float | None = None
         self._steps = 0
 
@@ -118,6 +123,8 @@ class World:
 
     def carry_out(self, instructions: Sequence[Instruction]) -> None:
         for instruction in instructions:
+            if isinstance(instruction, Train):
+                self.begun = max(self.begun, instruction.assignment.trial + 1)
             match instruction:
                 case Train() | Pause() if instruction.worker in self.workers:
                     self.workers[instruction.worker].inbox.append(instruction)
@@ -173,6 +180,9 @@ class World:
             self._upset(self.random.choice(list(self.workers.values())))
         elif self.random.random() < self.nature.stop_request:
             self._own.append(StopRequested(at=self.now, reason="somebody wants it"))
+        elif self.begun and self._chance(self.nature.trial_stop):
+            number = self.random.randrange(self.begun)
+            self._own.append(TrialStopRequested(at=self.now, trial=number, reason="somebody wants it"))
         elif ready := [worker for worker in self.workers.values() if worker.can_work()]:
             self._work(self.random.choice(ready))
         elif self._everybody_waits():
@@ -219,6 +229,7 @@ class World:
         self._size = self.nature.workers
         self._late.clear()
         self._asked.clear()
+        self.begun = len(state.trials)
         self._wake_at = state.wake_at = None
         self.now = state.now
         self._own = [RunResumed(at=self.now, settings=changed)]
