@@ -1,0 +1,66 @@
+"""How much memory a GPU's card has, and how much of it TensorFlow may take in a slice.
+
+The driver's library (NVML) tells the first without a context on the card, which would take some of it.
+"""
+
+from math import floor
+
+MIB = 2**20
+
+CONTEXT_MIB = 512
+"""What a process takes of a card beside TensorFlow's own allocator, and so of its slice: CUDA's context and the kernels
+that cuDNN, cuBLAS and NCCL load. Told to be 300 to 500 MiB on recent cards; not measured here."""
+
+
+def slice_limit(share: float, card_bytes: int) -> int:
+    """MiB for TensorFlow's allocator in a share of a card; 0 or less where the context takes it all."""
+    return floor(share * card_bytes / MIB) - CONTEXT_MIB
+
+
+def visible_cards(visible: str | None) -> list[int] | None:
+    """Bytes of each card that CUDA shows to a process, in its order.
+
+    Args:
+        visible: `CUDA_VISIBLE_DEVICES`: indices, UUIDs or the beginnings of such; None shows all.
+
+    Returns:
+        None where that cannot be told: no driver, a card that it does not know.
+    """
+    import pynvml  # type: ignore[import-untyped, unused-ignore]
+
+    try:
+        pynvml.nvmlInit()
+        try:
+            cards = [pynvml.nvmlDeviceGetHandleByIndex(place) for place in range(pynvml.nvmlDeviceGetCount())]
+            shown = cards if visible is None else [_card(pynvml, cards, name) for name in _shown(visible, len(cards))]
+            return [int(pynvml.nvmlDeviceGetMemoryInfo(card).total) for card in shown]
+        finally:
+            pynvml.nvmlShutdown()
+    except (pynvml.NVMLError, LookupError, ValueError):
+        return None
+
+
+def _shown(visible: str, count: int) -> list[str]:
+    """As CUDA reads it: up to the first index that is none."""
+    names = [name.strip() for name in visible.split(",")]
+    wrong = (place for place, name in enumerate(names) if _is_index(name) and not 0 <= int(name) < count)
+    return [name for name in names[: next(wrong, len(names))] if name]
+
+
+def _is_index(name: str) -> bool:
+    return name.removeprefix("-").isdecimal()
+
+
+def _card(pynvml: object, cards: list[object], name: str) -> object:
+    """LookupError unless it is one card's."""
+    if _is_index(name):
+        return cards[int(name)]
+    if name.startswith("MIG-"):
+        return pynvml.nvmlDeviceGetHandleByUUID(name)  # type: ignore[attr-defined]
+    uuids = [_text(pynvml.nvmlDeviceGetUUID(card)) for card in cards]  # type: ignore[attr-defined]
+    (place,) = [place for place, uuid in enumerate(uuids) if uuid.startswith(name)]  # ValueError for none or several.
+    return cards[place]
+
+
+def _text(value: str | bytes) -> str:
+    return value.decode() if isinstance(value, bytes) else value
