@@ -163,7 +163,7 @@ def _drive(
             checkpoints = checkpoints_of(storage, run_dir)
             discard = checkpoints.delete if run_copy is None else run_copy.discard
             first = execution.first
-            backend = RayBackend(pool, scheduler.sampler, checkpoints, first, hold, discard)
+            backend = RayBackend(pool, scheduler.sampler, checkpoints, first, hold, display.say, discard)
             interruptions.ask = backend.request_stop
             try:
                 if first:

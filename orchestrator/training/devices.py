@@ -50,6 +50,15 @@ def found() -> Devices | None:
     return _found
 
 
+def idle_gpus() -> tuple[str, ...]:
+    """Those that TensorFlow sees and has never put anything on."""
+    if _found is None:
+        return ()
+    memory_info = importlib.import_module("tensorflow").config.experimental.get_memory_info
+    names = [name.removeprefix("/device:") for name in _found.gpus]
+    return tuple(name for name in names if memory_info(name)["peak"] == 0)
+
+
 def prepare(cpus: float, gpus: float, deterministic: bool = False) -> Devices:
     """Import TensorFlow and say what it has. RuntimeError when it has already started with other settings.
 

@@ -42,6 +42,7 @@ from orchestrator.storage import open_storage
 from orchestrator.study import Study
 from orchestrator.training.link import Completed, Diverged, Ending, Failed, Interruption, Loop, Released
 from orchestrator.training.redaction import redacted
+from orchestrator.workers.gpus import GpuWatch
 from orchestrator.workers.health import Growth, Watch, end_children
 from orchestrator.workers.link import LATER, Inbox, Outbox, TrialLink
 from orchestrator.workers.messages import (
@@ -106,6 +107,8 @@ class Worker:
         self._store = Store(open_storage(where).folder("checkpoints") if where is not None else None, self._outbox)
         self._saver = Saver(self._outbox)
         self._growth = Growth(forget=_forget_graphs)
+        held = ray.get_runtime_context().get_accelerator_ids().get("GPU", [])
+        self._gpus = GpuWatch(number, held, self._outbox.put)
         if sees_run_dir:
             _log_to(run_dir / "logs" / f"worker-{number}.log")
         Watch(self._end_out_of_memory, setup.memory, setup.cpus).start()
@@ -133,7 +136,8 @@ class Worker:
         try:
             self._stopwatch = Stopwatch("start", self._say_spent, since=self._began)
             study, data = self._prepare()
-            self._outbox.put(Ready(ray.get_runtime_context().get_node_id(), self._store.storage is not None))
+            self._outbox.put(self._ready())
+            self._gpus.look()
             self._stopwatch.tell(then="train")
             while True:
                 self._carry_out(self._next(), study, data)
@@ -141,6 +145,13 @@ class Worker:
             with suppress(OSError):  # The log's disk may be what is full.
                 traceback.print_exc()
             self._outbox.put(Broken(redacted(f"{type(error).__name__}: {error}")))
+
+    def _ready(self) -> Ready:
+        from orchestrator.training import devices
+
+        node, found = ray.get_runtime_context().get_node_id(), devices.found()
+        gpus, limits = ((), ()) if found is None else (found.gpus, found.limits)
+        return Ready(node, self._store.storage is not None, gpus, limits)
 
     def _next(self) -> Command:
         with self._stopwatch.during("wait"):
@@ -195,7 +206,9 @@ class Worker:
 
             setup = self._setup
             ending = train_trial(study, assignment, data, link, setup.checkpoint_every, setup.loop)
-            word = _event_of(ending, assignment, time.monotonic() - began)
+            seconds = time.monotonic() - began
+            word = _event_of(ending, assignment, seconds)
+            self._gpus.after_trial(seconds)
         if assignment.start is not None:
             self._store.received.pop(assignment.start.name, None)
         # Before the last word, which may end the run.

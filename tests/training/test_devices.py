@@ -157,8 +157,12 @@ def test_a_limit_that_cannot_be() -> None:
     assert out[-4:] == [
         "the memory limit of 0.5 of a GPU does not hold: TensorFlow has (9999,) MiB instead of (7680,)",
         "the memory limit of 0.5 of a GPU does not hold: TensorFlow has () MiB instead of (7680,)",
-        "nothing is left for TensorFlow of 0.1 of a GPU with 4,096 MiB, for CUDA takes 512 MiB for each worker: give a "
-        "larger --gpus-per-trial",
-        "0.5 of a GPU has no memory limit here, for NVIDIA's driver (NVML) does not tell how much there is: each worker "
-        "takes what it needs",
+        (
+            "nothing is left for TensorFlow of 0.1 of a GPU with 4,096 MiB, for CUDA takes 512 MiB for each worker: "
+            "give a larger --gpus-per-trial"
+        ),
+        (
+            "0.5 of a GPU has no memory limit here, for NVIDIA's driver (NVML) does not tell how much there is: each "
+            "worker takes what it needs"
+        ),
     ]
