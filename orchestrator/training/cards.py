@@ -3,13 +3,31 @@
 The driver's library (NVML) tells the first without a context on the card, which would take some of it.
 """
 
-from math import floor
+from math import ceil, floor
 
 MIB = 2**20
 
 CONTEXT_MIB = 512
 """What a process takes of a card beside TensorFlow's own allocator, and so of its slice: CUDA's context and the kernels
 that cuDNN, cuBLAS and NCCL load. Told to be 300 to 500 MiB on recent cards; not measured here."""
+
+HEAD_ROOM = 1.3
+"""How much more than the pilot's peak is to fit: TensorFlow's allocator leaves gaps, and other trials may be larger."""
+MOST_PARTS = 10
+PRECISION = 10_000
+"""Ray counts resources in ten-thousandths."""
+
+
+def choose_slice(peak_bytes: int, card_bytes: int) -> tuple[float, str]:
+    """The smallest part of a card, one of two to ten, that a trial fits into, or all of it; and why."""
+    peak, needed = ceil(peak_bytes / MIB), ceil(peak_bytes * HEAD_ROOM / MIB)
+    told = f"the largest took {peak:,} MiB, and {needed:,} MiB ({HEAD_ROOM:g} times as much)"
+    for parts in range(MOST_PARTS, 1, -1):
+        share = floor(PRECISION / parts) / PRECISION
+        if (limit := slice_limit(share, card_bytes)) >= needed:
+            return share, f"{told} fit into the {limit:,} MiB of 1/{parts} of a card with {card_bytes // MIB:,} MiB"
+    half = slice_limit(0.5, card_bytes)
+    return 1.0, f"{told} do not fit into the {half:,} MiB of half a card with {card_bytes // MIB:,} MiB"
 
 
 def slice_limit(share: float, card_bytes: int) -> int:

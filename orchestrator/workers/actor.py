@@ -57,7 +57,7 @@ from orchestrator.workers.messages import (
     encode_messages,
 )
 from orchestrator.workers.saver import Saver
-from orchestrator.workers.shipping import Shipped, unship
+from orchestrator.workers.shipping import Shipped, hide_our_modules, unship
 from orchestrator.workers.stopwatch import DIGITS, Stopwatch
 from orchestrator.workers.store import Damaged, Store
 
@@ -168,7 +168,7 @@ class Worker:
         os.kill(os.getpid(), signal.SIGKILL)
 
     def _prepare(self) -> tuple[Study, Any]:
-        _hide_our_modules()
+        hide_our_modules()
         from orchestrator.training import devices
 
         slice_of_node = self._setup.cpus, self._setup.gpus, self._setup.deterministic
@@ -288,9 +288,3 @@ def _log_to(path: Path) -> None:
     os.dup2(descriptor, 1)
     os.dup2(descriptor, 2)
     os.close(descriptor)
-
-
-def _hide_our_modules() -> None:
-    """Ray puts the driver's script folder on the path of imports: ours would hide a user's `journal` or `settings`."""
-    ours = str(Path(__file__).parents[1])
-    sys.path[:] = [entry for entry in sys.path if os.path.realpath(entry or ".") != ours]

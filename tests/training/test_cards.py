@@ -6,7 +6,7 @@ from typing import Any
 import pynvml
 import pytest
 
-from orchestrator.training.cards import CONTEXT_MIB, MIB, slice_limit, visible_cards
+from orchestrator.training.cards import CONTEXT_MIB, HEAD_ROOM, MIB, choose_slice, slice_limit, visible_cards
 
 GIB = 2**30
 CARDS = {"GPU-8a11": 80 * GIB, "GPU-8a12": 24 * GIB, "GPU-9b00": 40 * GIB, "MIG-77": 10 * GIB}
@@ -67,3 +67,37 @@ def test_the_limit_of_a_slice(share: float, mib: int) -> None:
     limit = slice_limit(share, 80 * GIB)
     assert limit == mib - CONTEXT_MIB
     assert (limit + CONTEXT_MIB) * MIB <= share * 80 * GIB
+
+
+@pytest.mark.parametrize(
+    ("peak", "card", "share"),
+    [
+        (1 * GIB, 80 * GIB, 0.1),
+        (5 * GIB, 80 * GIB, 0.1),
+        (6 * GIB, 80 * GIB, 0.1111),
+        (9 * GIB, 80 * GIB, 0.1666),
+        (20 * GIB, 80 * GIB, 0.3333),
+        (30 * GIB, 80 * GIB, 0.5),
+        (31 * GIB, 80 * GIB, 1.0),
+        (1, 4 * GIB, 0.1428),
+        (1, 1 * GIB, 1.0),
+    ],
+)
+def test_the_slice_that_a_trial_fits_into(peak: int, card: int, share: float) -> None:
+    chosen, reason = choose_slice(peak, card)
+    assert chosen == share
+    assert f"{card // MIB:,} MiB" in reason
+    if share < 1:
+        assert slice_limit(share, card) * MIB >= peak * HEAD_ROOM
+        assert int(1 / share) * share <= 1
+
+
+def test_why_a_slice_was_chosen() -> None:
+    assert choose_slice(3000 * MIB, 40 * GIB)[1] == (
+        "the largest took 3,000 MiB, and 3,900 MiB (1.3 times as much) fit into the 4,038 MiB of 1/9 of a card with "
+        "40,960 MiB"
+    )
+    assert choose_slice(30 * GIB, 40 * GIB)[1] == (
+        "the largest took 30,720 MiB, and 39,936 MiB (1.3 times as much) do not fit into the 19,968 MiB of half a card "
+        "with 40,960 MiB"
+    )
