@@ -7,6 +7,7 @@ from typing import Any
 from orchestrator.assignment import Configuration
 from orchestrator.study import Study
 from orchestrator.training import devices
+from orchestrator.training.failures import failed
 from orchestrator.training.link import Failed
 from orchestrator.training.own_data import OwnData
 
@@ -30,20 +31,26 @@ def measure(study: Study, configuration: Configuration, seed: int, epochs: int, 
     from orchestrator.training.rehearsal import rehearse_fit, rehearse_loop
 
     _reset()
-    if isinstance(data, OwnData):
-        data = data.of(configuration)
+    try:
+        data = data.of(configuration) if isinstance(data, OwnData) else data
+    except (Exception, SystemExit) as error:
+        return _failure(failed(error))
     if study.build is not None:
         ending = rehearse_fit(study, configuration, seed, epochs, data).ending
     else:
         ending = rehearse_loop(study, configuration, seed, epochs, data, seconds).ending
     if isinstance(ending, Failed):
-        told = f"the pilot failed: {ending.error}: {ending.message}"
-        return Peak(problem=told, out_of_memory=ending.kind == "out of memory")
+        return _failure(ending)
     found = devices.found()
     if found is None or not found.gpus:
         return Peak(problem="TensorFlow sees no GPU there")
     peak = max(_memory(name) for name in found.gpus)
     return Peak(peak) if peak else Peak(problem="the pilot put nothing on its GPU")
+
+
+def _failure(ending: Failed) -> Peak:
+    told = f"the pilot failed: {ending.error}: {ending.message}"
+    return Peak(problem=told, out_of_memory=ending.kind == "out of memory")
 
 
 def _reset() -> None:

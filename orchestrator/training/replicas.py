@@ -62,7 +62,7 @@ def is_distributed(model: keras.Model) -> bool:
 
 def obstacle(model: keras.Model) -> str | None:
     """Why it cannot be trained so: what Keras does within a branch of the graph, where the copies cannot meet."""
-    for _, optimizer in optimizers(model):
+    for optimizer in _outermost(model):
         for leaf in _leaves(optimizer):
             for name in ("gradient_accumulation_steps", "ema_overwrite_frequency"):
                 if getattr(leaf, name, None):
@@ -92,7 +92,7 @@ def distribute(
     shares = threading.local()
     model.train_step = _on_part(model, model.train_step, shares, generator)
     model.test_step = _on_part(model, model.test_step, shares, generator)
-    for _, optimizer in optimizers(model):
+    for optimizer in _outermost(model):
         _weigh_by_share(optimizer, shares)
     for layer in model._flatten_layers():
         if isinstance(layer, keras.layers.BatchNormalization):
@@ -181,6 +181,13 @@ def _weigh_by_share(optimizer: keras.optimizers.Optimizer, shares: threading.loc
     optimizer.scale_loss, optimizer.apply = scale_by_share, apply_sum
     for leaf in _leaves(optimizer):
         leaf._all_reduce_sum_gradients = list
+
+
+def _outermost(model: keras.Model) -> list[keras.optimizers.Optimizer]:
+    """Each once, whatever attributes it is in, and none that another hands its gradients to."""
+    found = {id(optimizer): optimizer for _, optimizer in optimizers(model)}
+    inner = {id(leaf) for optimizer in found.values() for leaf in _leaves(optimizer) if leaf is not optimizer}
+    return [optimizer for key, optimizer in found.items() if key not in inner]
 
 
 def _leaves(optimizer: keras.optimizers.Optimizer) -> Iterator[keras.optimizers.Optimizer]:

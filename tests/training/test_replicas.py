@@ -110,7 +110,7 @@ def mixed(_: Any) -> Any:
 
 
 class Own(keras.Model):
-    """A step of its own, and two optimizers in one."""
+    """A step of its own, and two optimizers in one, which it has in two places."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -132,6 +132,7 @@ class Own(keras.Model):
 def own(_: Any) -> Any:
     model = Own()
     both = optimizers.MultiOptimizer(lambda v: optimizers.SGD(0.1) if "hidden" in v.path else optimizers.Adam(0.01))
+    model.mine = both
     model.compile(both, losses.SparseCategoricalCrossentropy(from_logits=True), metrics=["accuracy"])
     return model
 
