@@ -165,7 +165,7 @@ def _drive(
             discard = checkpoints.delete if run_copy is None else run_copy.discard
             first = execution.first
             requests = Requests(run_dir, state, display.say)
-            backend = RayBackend(pool, scheduler.sampler, checkpoints, first, hold, discard, requests)
+            backend = RayBackend(pool, scheduler.sampler, checkpoints, first, hold, display.say, discard, requests)
             interruptions.ask = backend.request_stop
             try:
                 if first:

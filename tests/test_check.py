@@ -55,7 +55,7 @@ class Told:
 
 
 @pytest.fixture
-def check(tmp_path: Path, capsys: pytest.CaptureFixture[str]):
+def check(tensorflow: None, tmp_path: Path, capsys: pytest.CaptureFixture[str]):
     def run(text: str, *arguments: str) -> Told:
         folder = tmp_path / "study"
         folder.mkdir(exist_ok=True)

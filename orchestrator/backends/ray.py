@@ -37,7 +37,7 @@ from orchestrator.scheduler.instructions import (
 )
 from orchestrator.scheduler.trial import Trial
 from orchestrator.storage import Storage, why_refused
-from orchestrator.workers.messages import AnyMessage, Export, Exported, PauseTrial, Ready, Said, Stored, WornOut
+from orchestrator.workers.messages import AnyMessage, Export, Exported, PauseTrial, Ready, Said, Stored, Warned, WornOut
 from orchestrator.workers.nodes import Draining
 from orchestrator.workers.pool import Lost, Pool
 
@@ -55,6 +55,7 @@ class RayBackend:
         checkpoints: Storage,
         first: Sequence[Event],
         hold: Hold,
+        say: Callable[[str], None],
         discard: Callable[[str], None] | None = None,
         requests: Requests | None = None,
     ) -> None:
@@ -65,6 +66,7 @@ class RayBackend:
             checkpoints: Where they are.
             first: What is told first; the run's clock begins at their time.
             hold: Called while a checkpoint that came from a worker cannot be written.
+            say: Takes a line for whoever watches the run.
             discard: Deletes a checkpoint, now or later.
             requests: What other processes ask of the run.
         """
@@ -74,6 +76,8 @@ class RayBackend:
         self._discard = discard or checkpoints.delete
         self._hold = hold
         self._requests = requests
+        self._say = say
+        self._warned: set[str] = set()
         self._began = time.monotonic() - (first[0].at if first else 0.0)
         self._wake_at: float | None = None
         self._own = list(first)
@@ -134,6 +138,9 @@ class RayBackend:
                 return WorkerWornOut(at=now, worker=worker, reason=message.reason)
             case Stored():
                 self._store(message)
+            case Warned() if message.kind not in self._warned:
+                self._warned.add(message.kind)
+                self._say(f"warning: {message.text}")
         return None
 
     def _store(self, file: Stored) -> None:

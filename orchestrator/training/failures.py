@@ -25,9 +25,12 @@ LIBRARIES = tuple({f"{Path(sysconfig.get_path(name)).resolve()}{os.sep}" for nam
 GENERATED = ("<frozen ", "__autograph_generated_file")
 NO_ROOM = (errno.ENOSPC, errno.EDQUOT)
 GPU_OUT_OF_MEMORY = re.compile(
-    r"out.of.memory|Dst tensor is not initialized|failed to alloc|ALLOC_FAILED", re.IGNORECASE
+    r"out.of.memory|Dst tensor is not initialized|failed to alloc|ALLOC_FAILED|_STATUS_NOT_INITIALIZED"
+    r"|Blas \S+ launch failed|without BLAS support|DNN library initialization failed",
+    re.IGNORECASE,
 )
-"""What TensorFlow and CUDA's libraries say of it under other names."""
+"""What TensorFlow and CUDA's libraries say of it under other names. The last four have other causes too; but that there
+was no memory left for cuBLAS's and cuDNN's own is what they mean where these have worked before."""
 TERMINAL_COLOURS = re.compile(r"\x1b\[[0-9;]*m")
 
 

@@ -6,6 +6,7 @@ from typing import Any
 
 import keras
 
+from orchestrator.training import replicas
 from orchestrator.training.attempt import LOSS, Attempt, number
 from orchestrator.training.batches import Feed
 from orchestrator.training.fit_keeper import FitKeeper
@@ -22,6 +23,12 @@ def train_by_fit(prepared: Prepared | PreparedPipelines, feed: Feed, attempt: At
     if feed.steps is not None:
         # The training dataset has no end, so an execution must not run over that of an epoch.
         model.steps_per_execution = math.gcd(model.steps_per_execution, feed.steps)
+    training, validation, class_weight = feed.training, feed.validation, prepared.class_weight
+    if replicas.is_distributed(model):
+        if problem := replicas.obstacle(model):
+            raise attempt.mistake(problem)
+        training, validation = replicas.distribute(model, training, validation, class_weight)
+        class_weight = None
     keeper = FitKeeper(model, own, feed.inputs, attempt)
     callbacks = keras.callbacks.CallbackList(
         [_EpochBegin(attempt, keeper), *feed.callbacks, *own, _EpochEnd(attempt, keeper)],
@@ -33,9 +40,9 @@ def train_by_fit(prepared: Prepared | PreparedPipelines, feed: Feed, attempt: At
     )
     try:
         model.fit(
-            feed.training,
-            validation_data=feed.validation,
-            class_weight=prepared.class_weight,
+            training,
+            validation_data=validation,
+            class_weight=class_weight,
             epochs=assignment.max_epochs,
             initial_epoch=assignment.after_epoch,
             steps_per_epoch=feed.steps,
@@ -64,6 +71,8 @@ class _EpochBegin(keras.callbacks.Callback):
     def on_epoch_begin(self, epoch: int, logs: Any = None) -> None:
         self._attempt.begin_epoch(epoch + 1)
         self._keeper.at_step(None)
+        if replicas.is_distributed(self.model):
+            replicas.draw_apart(self.model)
 
     def on_train_batch_end(self, batch: int, logs: Any = None) -> None:
         self._attempt.has_trained = True

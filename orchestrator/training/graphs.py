@@ -99,9 +99,10 @@ def trace_training(
     step = _compiled(model, model.train_step)
 
     def batch_at(pair: Tensors, order: tf.Tensor, number: tf.Tensor) -> Tensors:
-        indices = order[number * batch_size : (number + 1) * batch_size]
-        indices.set_shape([size])
-        batch = keras.tree.map_structure(lambda tensor: tf.gather(tensor, indices), pair)
+        with tf.device("CPU:0"):  # Else all the rows would be put on the GPU, to take these from them there.
+            indices = order[number * batch_size : (number + 1) * batch_size]
+            indices.set_shape([size])
+            batch = keras.tree.map_structure(lambda tensor: tf.gather(tensor, indices), pair)
         return weighted_batch(batch, class_weight)
 
     names = list(settable(model.optimizer)) if model.optimizer is not None else []
@@ -122,7 +123,8 @@ def trace_validation(model: keras.Model, pair: Tensors, batch_size: int, is_stoc
     step = _compiled(model, model.test_step)
 
     def part(tensor: tf.Tensor, number: tf.Tensor) -> tf.Tensor:
-        some = tensor[number * batch_size : (number + 1) * batch_size]
+        with tf.device("CPU:0"):
+            some = tensor[number * batch_size : (number + 1) * batch_size]
         some.set_shape([size, *tensor.shape[1:]])
         return some
 

@@ -86,6 +86,16 @@ class Context:
         self._cut_short = self._attempt.interruption() is not None
         return self._cut_short
 
+    @property
+    def strategy(self) -> Any:
+        """TensorFlow's `MirroredStrategy` on the worker's GPUs, the same for all its trials.
+
+        With one GPU or none TensorFlow's default strategy, which changes nothing.
+        """
+        from orchestrator.training import replicas
+
+        return replicas.strategy()
+
     def finish(self) -> Ending:
         """After the study's function has returned."""
         attempt = self._attempt

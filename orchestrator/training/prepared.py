@@ -11,7 +11,7 @@ import keras
 from orchestrator.assignment import Assignment, Configuration
 from orchestrator.errors import UserError, nearest
 from orchestrator.study import OWN_FIT_ARGUMENTS, Study
-from orchestrator.training import batches
+from orchestrator.training import batches, replicas
 from orchestrator.training.batches import Feed
 from orchestrator.training.data import Data
 from orchestrator.training.failures import BadStudy
@@ -53,7 +53,8 @@ def prepare(study: Study, data: Data, assignment: Assignment, keep_kernels: bool
     """Begins a trial: global state (see `begin_trial`), the model with its first weights, callbacks of its own."""
     configuration = assignment.configuration
     begin_trial(assignment.seed, keep_kernels)
-    model = build_model(study, configuration)
+    with replicas.scope():
+        model = build_model(study, configuration)
     arguments = _fit_arguments(study, configuration)
     if arguments.get("steps_per_epoch") is not None:
         raise BadStudy("Study(fit=…) sets steps_per_epoch, which is for tf.data pipelines: an epoch is all rows")
@@ -78,7 +79,8 @@ def prepare_pipelines(study: Study, data: Pipelines, assignment: Assignment) -> 
     """As `prepare`."""
     configuration = assignment.configuration
     begin_trial(assignment.seed)
-    model = build_model(study, configuration)
+    with replicas.scope():
+        model = build_model(study, configuration)
     arguments = _fit_arguments(study, configuration)
     feed = pipeline_feed(study, configuration, data, arguments, built=model.built)
     return PreparedPipelines(model, arguments["callbacks"], feed, arguments.get("class_weight"))

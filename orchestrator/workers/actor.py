@@ -42,6 +42,7 @@ from orchestrator.storage import open_storage
 from orchestrator.study import Study
 from orchestrator.training.link import Completed, Diverged, Ending, Failed, Interruption, Loop, Released
 from orchestrator.training.redaction import redacted
+from orchestrator.workers.gpus import GpuWatch
 from orchestrator.workers.health import Growth, Watch, end_children
 from orchestrator.workers.link import LATER, Inbox, Outbox, TrialLink
 from orchestrator.workers.messages import (
@@ -56,7 +57,7 @@ from orchestrator.workers.messages import (
     encode_messages,
 )
 from orchestrator.workers.saver import Saver
-from orchestrator.workers.shipping import Shipped, unship
+from orchestrator.workers.shipping import Shipped, hide_our_modules, unship
 from orchestrator.workers.stopwatch import DIGITS, Stopwatch
 from orchestrator.workers.store import Damaged, Store
 
@@ -106,6 +107,8 @@ class Worker:
         self._store = Store(open_storage(where).folder("checkpoints") if where is not None else None, self._outbox)
         self._saver = Saver(self._outbox)
         self._growth = Growth(forget=_forget_graphs)
+        held = ray.get_runtime_context().get_accelerator_ids().get("GPU", [])
+        self._gpus = GpuWatch(number, held, self._outbox.put)
         if sees_run_dir:
             _log_to(run_dir / "logs" / f"worker-{number}.log")
         Watch(self._end_out_of_memory, setup.memory, setup.cpus).start()
@@ -133,7 +136,8 @@ class Worker:
         try:
             self._stopwatch = Stopwatch("start", self._say_spent, since=self._began)
             study, data = self._prepare()
-            self._outbox.put(Ready(ray.get_runtime_context().get_node_id(), self._store.storage is not None))
+            self._outbox.put(self._ready())
+            self._gpus.look()
             self._stopwatch.tell(then="train")
             while True:
                 self._carry_out(self._next(), study, data)
@@ -141,6 +145,13 @@ class Worker:
             with suppress(OSError):  # The log's disk may be what is full.
                 traceback.print_exc()
             self._outbox.put(Broken(redacted(f"{type(error).__name__}: {error}")))
+
+    def _ready(self) -> Ready:
+        from orchestrator.training import devices
+
+        node, found = ray.get_runtime_context().get_node_id(), devices.found()
+        gpus, limits = ((), ()) if found is None else (found.gpus, found.limits)
+        return Ready(node, self._store.storage is not None, gpus, limits)
 
     def _next(self) -> Command:
         with self._stopwatch.during("wait"):
@@ -157,7 +168,7 @@ class Worker:
         os.kill(os.getpid(), signal.SIGKILL)
 
     def _prepare(self) -> tuple[Study, Any]:
-        _hide_our_modules()
+        hide_our_modules()
         from orchestrator.training import devices
 
         slice_of_node = self._setup.cpus, self._setup.gpus, self._setup.deterministic
@@ -195,7 +206,9 @@ class Worker:
 
             setup = self._setup
             ending = train_trial(study, assignment, data, link, setup.checkpoint_every, setup.loop)
-            word = _event_of(ending, assignment, time.monotonic() - began)
+            seconds = time.monotonic() - began
+            word = _event_of(ending, assignment, seconds)
+            self._gpus.after_trial(seconds)
         if assignment.start is not None:
             self._store.received.pop(assignment.start.name, None)
         # Before the last word, which may end the run.
@@ -275,9 +288,3 @@ def _log_to(path: Path) -> None:
     os.dup2(descriptor, 1)
     os.dup2(descriptor, 2)
     os.close(descriptor)
-
-
-def _hide_our_modules() -> None:
-    """Ray puts the driver's script folder on the path of imports: ours would hide a user's `journal` or `settings`."""
-    ours = str(Path(__file__).parents[1])
-    sys.path[:] = [entry for entry in sys.path if os.path.realpath(entry or ".") != ours]

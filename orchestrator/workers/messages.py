@@ -1,5 +1,7 @@
 """What the pool and a worker send each other: commands in, messages out."""
 
+from typing import Literal
+
 import msgspec
 
 from orchestrator.assignment import Assignment, Checkpoint, Configuration
@@ -15,6 +17,10 @@ class Ready(Message, frozen=True):
 
     node: str
     reaches_storage: bool
+    gpus: tuple[str, ...] = ()
+    """What TensorFlow calls those that it sees; not known of a `train` function, which may do without TensorFlow."""
+    memory_limits: tuple[int, ...] = ()
+    """MiB that it may take of each; none where it may take them whole."""
 
 
 class Broken(Message, frozen=True):
@@ -28,6 +34,16 @@ class WornOut(Message, frozen=True):
     """The worker should be replaced."""
 
     reason: str
+
+
+WarningKind = Literal["no GPU", "no memory limit", "idle GPU"]
+
+
+class Warned(Message, frozen=True):
+    """What the user should know; one of a kind is enough for a run, whichever worker says it."""
+
+    kind: WarningKind
+    text: str
 
 
 class Said(Message, frozen=True):
@@ -50,7 +66,7 @@ class Exported(Message, frozen=True):
     problem: str
 
 
-AnyMessage = Ready | Broken | WornOut | Said | Stored | Exported
+AnyMessage = Ready | Broken | WornOut | Warned | Said | Stored | Exported
 
 
 class PauseTrial(msgspec.Struct, frozen=True, tag=True):

@@ -1,8 +1,10 @@
 """How a study reaches the workers: as source where it is a file, else by value."""
 
+import os
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
+from pathlib import Path
 from types import ModuleType
 
 from ray import cloudpickle
@@ -23,6 +25,12 @@ def ship(study: Study, source: StudySource | None) -> Shipped:
 def unship(shipped: Shipped) -> Study:
     study: Study = load_shipped(shipped) if isinstance(shipped, StudySource) else cloudpickle.loads(shipped)
     return study
+
+
+def hide_our_modules() -> None:
+    """Ray puts the driver's script folder on the path of imports: ours would hide a user's `journal` or `settings`."""
+    ours = str(Path(__file__).parents[1])
+    sys.path[:] = [entry for entry in sys.path if os.path.realpath(entry or ".") != ours]
 
 
 @contextmanager

@@ -133,7 +133,7 @@ DATA = [
 
 
 @pytest.fixture
-def check(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]):
+def check(tensorflow: None, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]):
     monkeypatch.chdir(tmp_path)
 
     def run(text: str | bytes, expected: str, commands: tuple[str, ...] = ("check", "launch")) -> None:

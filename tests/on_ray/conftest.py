@@ -12,12 +12,11 @@ import ray
 from ray.cluster_utils import Cluster
 
 from orchestrator.run import Run, launch
-from orchestrator.training import devices
 
 
 @pytest.fixture(scope="session")
-def cluster() -> Iterator[Cluster]:
-    devices.prepare(cpus=1, gpus=0)  # Best models are evaluated in this process, which the tests of training share.
+def cluster(tensorflow: None) -> Iterator[Cluster]:
+    """Best models are evaluated in this process."""
     before = dict(os.environ)
     os.environ["RAY_AUTH_MODE"] = "disabled"
     node = {"num_cpus": 2, "num_gpus": 1, "object_store_memory": 200 * 2**20, "include_dashboard": False}

@@ -13,7 +13,6 @@ from orchestrator.errors import UserError
 from orchestrator.studies import fashion_cnn, shipped
 from orchestrator.studies.digits_mlp import fit, study
 from orchestrator.training.data import Data, check_data
-from orchestrator.training.devices import prepare
 from orchestrator.training.link import Completed
 
 ADAM = {
@@ -41,8 +40,8 @@ SGD = {
 
 
 @pytest.fixture(scope="module", autouse=True)
-def _one_thread() -> None:
-    prepare(cpus=1, gpus=0)
+def _one_thread(tensorflow: None) -> None:
+    pass
 
 
 @pytest.fixture(scope="module")

@@ -11,6 +11,7 @@ import pytest
 import tensorflow as tf
 
 from orchestrator.training.data import Data
+from orchestrator.training.failures import failed
 from orchestrator.training.link import Failed
 from tests.training.support import FakeLink, after, assignment, fit_study, loop_study, numbers, tiny, train
 
@@ -124,6 +125,30 @@ def test_out_of_memory(data: Data, cause: Callable[[], None]) -> None:
     ending = train(fit_study(build), assignment(4), data).ending
     assert isinstance(ending, Failed)
     assert ending.kind == "out of memory"
+
+
+@pytest.mark.parametrize(
+    ("kind", "message"),
+    [
+        (tf.errors.ResourceExhaustedError, "OOM when allocating tensor with shape[4096,4096] on /gpu:0"),
+        (tf.errors.InternalError, "CUDA runtime implicit initialization on GPU:0 failed. Status: out of memory"),
+        (tf.errors.InternalError, "failed to allocate 1.00G: CUDA_ERROR_OUT_OF_MEMORY"),
+        (tf.errors.InternalError, "RESOURCE_EXHAUSTED: Out of memory while trying to allocate 1234 bytes."),
+        (tf.errors.InternalError, "Failed to create cublas handle: CUBLAS_STATUS_ALLOC_FAILED"),
+        (tf.errors.InternalError, "Could not create cudnn handle: CUDNN_STATUS_NOT_INITIALIZED"),
+        (tf.errors.InternalError, "Blas GEMM launch failed : a.shape=(32, 25088), b.shape=(25088, 8)"),
+        (tf.errors.InternalError, "Attempting to perform BLAS operation using StreamExecutor without BLAS support"),
+        (tf.errors.FailedPreconditionError, "DNN library initialization failed. Look at the errors above"),
+    ],
+)
+def test_out_of_a_gpus_memory(kind: type[tf.errors.OpError], message: str) -> None:
+    assert failed(kind(None, None, message)).kind == "out of memory"
+    assert failed(ValueError(message)).kind == "configuration"  # A user may say such things of something else.
+
+
+@pytest.mark.parametrize("message", ["DNN library is not found.", "Incompatible shapes: [2] vs. [3]"])
+def test_other_errors_of_tensorflow(message: str) -> None:
+    assert failed(tf.errors.InternalError(None, None, message)).kind == "configuration"
 
 
 def python_writes() -> None:
