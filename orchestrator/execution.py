@@ -22,6 +22,7 @@ from orchestrator.leaderboard_file import LeaderboardFile
 from orchestrator.lock import Lock
 from orchestrator.run_copy import RunCopy
 from orchestrator.run_dir import delete_uncommitted, proof_of, write_best, write_study
+from orchestrator.run_metrics import RunMetrics
 from orchestrator.scheduler.events import Event
 from orchestrator.scheduler.instructions import Record
 from orchestrator.scheduler.scheduler import Scheduler
@@ -32,6 +33,7 @@ from orchestrator.study_file import StudySource
 from orchestrator.workers.actor import Setup
 from orchestrator.workers.cluster import Cluster, connect
 from orchestrator.workers.data import begin_loading, check_loaded
+from orchestrator.workers.metrics import Exporter
 from orchestrator.workers.pool import Pool
 from orchestrator.workers.resources import how_many_workers
 from orchestrator.workers.shipping import ship
@@ -152,10 +154,12 @@ def _drive(
         execution.lock.note(**about_us)
         journal = Journal.reopen(run_dir, execution.lock)
     table = LeaderboardFile(run_dir / "leaderboard.csv", state, about.space)
+    metrics = RunMetrics(state, Exporter(run_dir.name).tell)
 
     def watch(records: list[Record]) -> None:
         display.watch(records)
         table.watch()
+        metrics.watch(records)
 
     hold = WaitingForRoom(display.say, interruptions, _how_to_go_on(execution))
     try:
@@ -176,6 +180,7 @@ def _drive(
                     write_best(run_dir, state, exported.content, exported.problem or "the study saved no Keras model")
             finally:
                 backend.close()
+                metrics.tell()
                 with suppress(OSError):  # The journal has it all; "leaderboard RUN_DIR" shows it.
                     table.write()
     finally:
