@@ -76,8 +76,9 @@ def execute(execution: Execution, display: Display, interruptions: Interruptions
     storage = None if settings.storage is None else open_storage(settings.storage)
     host = {} if settings.dashboard_host is None else {"dashboard_host": settings.dashboard_host}
     shipped = execution.source is not None
+    job = {"job_name": execution.name, "study": execution.name, "run_dir": str(execution.run_dir)}
     try:
-        with connect(settings.address, display.say, study_is_shipped=shipped, **host) as cluster:
+        with connect(settings.address, display.say, study_is_shipped=shipped, metadata=job, **host) as cluster:
             interruptions.listen()
             about = _about(execution, cluster)
             display.open(about, execution.scheduler.state)
