@@ -23,6 +23,7 @@ from orchestrator.lock import Lock
 from orchestrator.requests import Requests
 from orchestrator.run_copy import RunCopy
 from orchestrator.run_dir import delete_uncommitted, proof_of, read_study, write_best, write_study
+from orchestrator.run_metrics import RunMetrics
 from orchestrator.scheduler.events import Event
 from orchestrator.scheduler.instructions import Record
 from orchestrator.scheduler.scheduler import Scheduler
@@ -33,6 +34,7 @@ from orchestrator.study_file import StudySource
 from orchestrator.workers.actor import Setup
 from orchestrator.workers.cluster import Cluster, connect
 from orchestrator.workers.data import begin_loading, check_loaded
+from orchestrator.workers.metrics import Exporter
 from orchestrator.workers.pool import Pool
 from orchestrator.workers.resources import how_many_workers
 from orchestrator.workers.shipping import ship
@@ -75,8 +77,9 @@ def execute(execution: Execution, display: Display, interruptions: Interruptions
     storage = None if settings.storage is None else open_storage(settings.storage)
     host = {} if settings.dashboard_host is None else {"dashboard_host": settings.dashboard_host}
     shipped = execution.source is not None
+    job = {"job_name": execution.name, "study": execution.name, "run_dir": str(execution.run_dir)}
     try:
-        with connect(settings.address, display.say, study_is_shipped=shipped, **host) as cluster:
+        with connect(settings.address, display.say, study_is_shipped=shipped, metadata=job, **host) as cluster:
             interruptions.listen()
             about = _about(execution, cluster)
             display.open(about, execution.scheduler.state)
@@ -153,10 +156,12 @@ def _drive(
         execution.lock.note(**about_us)
         journal = Journal.reopen(run_dir, execution.lock)
     table = LeaderboardFile(run_dir / "leaderboard.csv", state, about.space)
+    metrics = RunMetrics(state, Exporter(run_dir.name).tell)
 
     def watch(records: list[Record]) -> None:
         display.watch(records)
         table.watch()
+        metrics.watch(records)
 
     hold = WaitingForRoom(display.say, interruptions, _how_to_go_on(execution))
     try:
@@ -178,6 +183,7 @@ def _drive(
                     write_best(run_dir, state, exported.content, exported.problem or "the study saved no Keras model")
             finally:
                 backend.close()
+                metrics.tell()
                 with suppress(OSError):  # The journal has it all; "leaderboard RUN_DIR" shows it.
                     table.write()
     finally:

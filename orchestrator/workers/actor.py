@@ -60,6 +60,7 @@ from orchestrator.workers.saver import Saver
 from orchestrator.workers.shipping import Shipped, hide_our_modules, unship
 from orchestrator.workers.stopwatch import DIGITS, Stopwatch
 from orchestrator.workers.store import Damaged, Store
+from orchestrator.workers.title import Title
 
 MOST_CALLS = 64
 """Of `run` at once; the scheduler never queues so many."""
@@ -106,6 +107,7 @@ class Worker:
         where = setup.storage or (run_dir if sees_run_dir else None)
         self._store = Store(open_storage(where).folder("checkpoints") if where is not None else None, self._outbox)
         self._saver = Saver(self._outbox)
+        self._title = Title()
         self._growth = Growth(forget=_forget_graphs)
         held = ray.get_runtime_context().get_accelerator_ids().get("GPU", [])
         self._gpus = GpuWatch(number, held, self._outbox.put)
@@ -196,7 +198,7 @@ class Worker:
 
     def _train(self, assignment: Assignment, study: Study, data: Any) -> None:
         began = time.monotonic()
-        link = TrialLink(assignment, self._inbox, self._outbox, self._store, self._saver, self._stopwatch)
+        link = TrialLink(assignment, self._inbox, self._outbox, self._store, self._saver, self._stopwatch, self._title)
         if link.interruption() is not None:
             word: AnyEvent = _event_of(Released(), assignment)
         elif (problem := self._fetch_start(assignment, link)) is not None:

@@ -5,7 +5,7 @@ import json
 import logging
 import os
 import socket
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -51,7 +51,12 @@ class Cluster:
 
 @contextmanager
 def connect(
-    address: str | None, say: Callable[[str], None], *, study_is_shipped: bool, dashboard_host: str | None = None
+    address: str | None,
+    say: Callable[[str], None],
+    *,
+    study_is_shipped: bool,
+    dashboard_host: str | None = None,
+    metadata: Mapping[str, str] | None = None,
 ) -> Iterator[Cluster]:
     """Connected to the cluster at `address` or RAY_ADDRESS, or to one started on this machine for the duration.
 
@@ -61,6 +66,7 @@ def connect(
         study_is_shipped: The workers get the study's source from us, and need not look into the driver's folder for it,
             where any file may be called like a library's module.
         dashboard_host: Where the dashboard of a cluster started here listens: on the loopback address unless given.
+        metadata: What Ray's dashboard shows of this job. A process that is connected already has told its own.
 
     Raises:
         UserError: There is no cluster at the address, or the dashboard cannot listen there, or must not.
@@ -75,7 +81,8 @@ def connect(
     environment, many_nodes = dict(os.environ), ray_constants.ENABLE_RAY_CLUSTER
     started: list[int] = []
     try:
-        job_config = JobConfig(_py_driver_sys_path=_OursAlone([str(ROOT)])) if study_is_shipped else None
+        path = _OursAlone([str(ROOT)]) if study_is_shipped else None
+        job_config = JobConfig(metadata=dict(metadata or {}), _py_driver_sys_path=path)
         if address is not None:
             _join(address, job_config)
             yield _describe()
@@ -104,7 +111,7 @@ class _OursAlone(list[str]):
         pass
 
 
-def _start(dashboard_host: str, job_config: JobConfig | None) -> list[int]:
+def _start(dashboard_host: str, job_config: JobConfig) -> list[int]:
     """Ray on this machine, with token authentication. Returns the pids of what was started."""
     # On macOS and Windows Ray's servers listen on the loopback address alone; this switches the same on here.
     os.environ["RAY_ENABLE_WINDOWS_OR_OSX_CLUSTER"] = "0"
@@ -119,7 +126,7 @@ def _start(dashboard_host: str, job_config: JobConfig | None) -> list[int]:
     return [process.pid for _, process in ray._private.worker._global_node.live_processes()]
 
 
-def _join(address: str, job_config: JobConfig | None) -> None:
+def _join(address: str, job_config: JobConfig) -> None:
     # Nodes that do not have the product get it from here.
     check_reachable(address)
     packages = [_folder_of("orchestrator"), _folder_of("search_spaces")]

@@ -25,6 +25,7 @@ from orchestrator.workers.store import Store
 
 if TYPE_CHECKING:
     from orchestrator.workers.saver import Saver
+    from orchestrator.workers.title import Title
 
 LATER = 0.0
 """In place of an event's `at`, which the backend sets when it arrives: the backend owns time."""
@@ -167,6 +168,7 @@ class TrialLink:
         store: Store,
         saver: "Saver",
         stopwatch: Stopwatch,
+        title: "Title",
     ) -> None:
         self._trial = assignment.trial
         self._attempt = assignment.attempt
@@ -175,6 +177,9 @@ class TrialLink:
         self._store = store
         self._saver = saver
         self._stopwatch = stopwatch
+        self._title = title
+        self._max_epochs = assignment.max_epochs
+        title.show(self._trial, assignment.after_epoch + 1, self._max_epochs)
 
     def say(self, event: AnyEvent) -> None:
         self._saver.in_turn(partial(self._outbox.put, Said(event)), late=self._outbox.hurry)
@@ -186,6 +191,7 @@ class TrialLink:
         identity: dict[str, Any] = {"at": LATER, "trial": self._trial, "attempt": self._attempt}
         self.say(TrialReported(**identity, epoch=epoch, metrics=metrics, seconds=seconds))
         self._stopwatch.tell(every=TELL_IN_TRIAL)
+        self._title.show(self._trial, epoch + 1, self._max_epochs)
 
     def interruption(self) -> Interruption | None:
         return self._inbox.interruption(self._trial, self._attempt)
@@ -209,6 +215,7 @@ class TrialLink:
 
     def end(self, event: AnyEvent) -> None:
         """The last that is said of this attempt here."""
+        self._title.clear()
         self._saver.then(partial(self._end, event), ends_by_itself=not isinstance(event, TrialReleased))
 
     def _end(self, event: AnyEvent) -> None:

@@ -15,6 +15,7 @@ from orchestrator.workers.messages import Said
 from orchestrator.workers.saver import Saver
 from orchestrator.workers.stopwatch import Stopwatch
 from orchestrator.workers.store import Store
+from orchestrator.workers.title import Title
 
 
 class Told:
@@ -105,7 +106,7 @@ def test_a_trials_link_knows_its_activities(told: Told, tmp_path: Path) -> None:
     folder = SlowFolder(tmp_path)
     store = Store(folder, outbox)
     given = Assignment(trial=1, attempt=1, configuration={}, seed=0, after_epoch=0, to_epoch=9, max_epochs=9)
-    link = TrialLink(given, inbox, outbox, store, Saver(outbox), watch)
+    link = TrialLink(given, inbox, outbox, store, Saver(outbox), watch, Title())
     with link.during("build"):
         told.wait(1)
     link.built("dense", reused=False)
