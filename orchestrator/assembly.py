@@ -1,5 +1,7 @@
 """A study by its name or file, and the brain of a run, put together from a study and settings."""
 
+from dataclasses import replace
+from math import ceil
 from pathlib import Path
 
 from orchestrator import studies
@@ -59,12 +61,11 @@ def make_scheduler(study: Study, settings: Settings) -> Scheduler:
         max_time=settings.max_time,
         max_epochs_total=settings.max_epochs_total,
         gpu_hours=settings.gpu_hours,
-        gpus_per_trial=settings.gpus_per_trial,
         target=settings.target,
         max_failures=settings.max_failures,
     )
     start = [dict(configuration) for configuration in study.start]
-    return Scheduler(
+    scheduler = Scheduler(
         study.objective,
         sampler,
         stopper,
@@ -78,3 +79,12 @@ def make_scheduler(study: Study, settings: Settings) -> Scheduler:
         # How many are queued depends on how fast things go.
         queues=not settings.deterministic,
     )
+    fit_to_gpus(scheduler, settings.gpus)
+    return scheduler
+
+
+def fit_to_gpus(scheduler: Scheduler, gpus: float) -> None:
+    """Trials get so many each; a part of one may be widened to the whole."""
+    widest = ceil(1 / gpus - 1e-6) if 0 < gpus < 1 else 1
+    scheduler.limits = replace(scheduler.limits, gpus_per_trial=gpus)
+    scheduler.tolerance = replace(scheduler.tolerance, widest=widest)

@@ -63,8 +63,8 @@ def check(study: Study | str | Path, *, show: Show, complain: Show, seconds: flo
     warnings = loaded.space.warnings()
     try:
         with _silent_errors():
-            prepared = devices.prepare(resolved.cpus_per_trial, resolved.gpus_per_trial)
-        if resolved.gpus_per_trial and not prepared.gpus:
+            prepared = devices.prepare(resolved.cpus_per_trial, resolved.gpus)
+        if resolved.gpus and not prepared.gpus:
             warnings.append("TensorFlow sees no GPU here: times are those of the CPU")
     except RuntimeError as error:
         warnings.append(f"{error}; times may be others in a worker")

@@ -5,12 +5,13 @@ import threading
 import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
 
 from orchestrator import __version__
+from orchestrator.assembly import fit_to_gpus
 from orchestrator.backends.ray import RayBackend
 from orchestrator.display import About, ClusterSummary, Display
 from orchestrator.display.words import resume_command
@@ -24,6 +25,7 @@ from orchestrator.requests import Requests
 from orchestrator.run_copy import RunCopy
 from orchestrator.run_dir import delete_uncommitted, proof_of, read_study, write_best, write_study
 from orchestrator.run_metrics import RunMetrics
+from orchestrator.samplers.random import RandomSampler
 from orchestrator.scheduler.events import Event
 from orchestrator.scheduler.instructions import Record
 from orchestrator.scheduler.scheduler import Scheduler
@@ -34,10 +36,13 @@ from orchestrator.study_file import StudySource
 from orchestrator.workers.actor import Setup
 from orchestrator.workers.cluster import Cluster, connect
 from orchestrator.workers.data import begin_loading, check_loaded
+from orchestrator.workers.inspection import Comparison
 from orchestrator.workers.metrics import Exporter
+from orchestrator.workers.nodes import is_autoscaled
+from orchestrator.workers.pilot import choose_gpus
 from orchestrator.workers.pool import Pool
-from orchestrator.workers.resources import how_many_workers
-from orchestrator.workers.shipping import ship
+from orchestrator.workers.resources import WorkerSize, left_over, no_room, room_for
+from orchestrator.workers.shipping import Shipped, ship
 
 EXPORT_SECONDS = 60.0
 MOST_BATCHES = 50.0
@@ -45,6 +50,8 @@ MOST_BATCHES = 50.0
 millisecond, whatever is in it."""
 LONGEST_GATHERING = 5.0
 """Seconds that a report may be on its way, with hundreds of workers."""
+PILOTS = 5
+"""Configurations of which each is trained for a few batches, to see what the largest needs."""
 LIBRARIES = ("ray", "tensorflow", "keras", "numpy", "pandas")
 
 
@@ -81,9 +88,18 @@ def execute(execution: Execution, display: Display, interruptions: Interruptions
     try:
         with connect(settings.address, display.say, study_is_shipped=shipped, metadata=job, **host) as cluster:
             interruptions.listen()
+            versions_of_nodes = Comparison(cluster)
+            study = ship(execution.study, execution.source)
+            loading = begin_loading(execution.study, study)
+            if settings.gpus_per_trial == "auto":
+                execution = _with_measured_gpus(execution, cluster, study, loading[1], display.say)
             about = _about(execution, cluster)
             display.open(about, execution.scheduler.state)
-            with _working(execution, about, storage) as pool:
+            for line in left_over(cluster.nodes, worker_size(execution.settings), execution.study.build is not None):
+                display.say(line)
+            with _working(execution, about, storage, study, loading) as pool:
+                if warning := versions_of_nodes.finish(for_keras=execution.study.build is not None):
+                    display.say(warning)
                 _drive(execution, about, pool, storage, display, interruptions)
     except OSError as error:
         raise RunFailed(f"the run cannot go on: {error}; {_how_to_go_on(execution)}") from error
@@ -109,27 +125,56 @@ def checkpoints_of(storage: Storage | None, run_dir: Path) -> Storage:
     return open_storage(run_dir / "checkpoints") if storage is None else storage.folder("checkpoints")
 
 
+def worker_size(settings: Settings) -> WorkerSize:
+    return WorkerSize(
+        cpus=settings.cpus_per_trial,
+        gpus=settings.gpus,
+        memory=settings.memory_per_trial,
+        accelerator=settings.accelerator,
+        labels=settings.node_label or {},
+    )
+
+
+def _with_measured_gpus(
+    execution: Execution, cluster: Cluster, study: Shipped, data: Any, say: Callable[[str], None]
+) -> Execution:
+    """Of `--gpus-per-trial auto`: what a trial needs, said with its reason."""
+    settings = execution.settings
+    if sum(node.gpus for node in cluster.nodes) == 0 and not is_autoscaled():
+        gpus, reason = 0.0, "none: no node has a GPU"
+    else:
+        say("Measuring how much of a GPU a trial needs …")
+        draws = RandomSampler(execution.study.space, settings.seed)
+        pilots = [draws.configuration(number) for number in range(PILOTS)]
+        gpus, reason = choose_gpus(
+            study, data, pilots, settings.seed, epochs=settings.epochs, cpus=settings.cpus_per_trial
+        )
+    say(f"GPUs for each trial: {gpus:g} ({reason})")
+    fit_to_gpus(execution.scheduler, gpus)
+    return replace(execution, settings=replace(settings, gpus_per_trial=gpus))
+
+
 @contextmanager
-def _working(execution: Execution, about: About, storage: Storage | None) -> Iterator[Pool]:
+def _working(
+    execution: Execution, about: About, storage: Storage | None, study: Shipped, loading: tuple[Any, Any]
+) -> Iterator[Pool]:
     """A pool whose workers are starting, and data that is in order."""
     settings, run_dir = about.settings, about.run_dir
     before = {} if execution.rewrite_study else read_study(run_dir)
     write_study(run_dir, (before or _description(execution, about)) | _surroundings(about))
     setup = Setup(
-        study=ship(execution.study, execution.source),
+        study=study,
         run_dir=str(run_dir),
         proof=proof_of(run_dir),
-        cpus=settings.cpus_per_trial,
-        gpus=settings.gpus_per_trial,
+        size=worker_size(settings),
         checkpoint_every=settings.checkpoint_every,
         loop=settings.loop,
         storage=None if storage is None else storage.where,
         deterministic=settings.deterministic,
-        memory=settings.memory_per_trial,
         gather=min(about.workers / MOST_BATCHES, LONGEST_GATHERING),
     )
-    problem, data = begin_loading(execution.study, setup.study)
-    pool = Pool(run_dir.name, setup, data, about.workers)
+    problem, data = loading
+    pool = Pool(run_dir.name, setup, data, about.workers, _most_workers(settings), asks=is_autoscaled())
     try:
         pool.start()
         check_loaded(problem)
@@ -240,10 +285,27 @@ def _how_to_go_on(execution: Execution) -> str:
     return f"go on with: {resume_command(execution.run_dir)}"
 
 
+def _most_workers(settings: Settings) -> int | None:
+    wanted = [number for number in (settings.workers, settings.trials) if number is not None]
+    return min(wanted, default=None)
+
+
+def _how_many_workers(cluster: Cluster, settings: Settings) -> int:
+    """As many as fit and are wanted, for now.
+
+    Raises:
+        UserError: No node can ever hold one.
+    """
+    size, most = worker_size(settings), _most_workers(settings)
+    if (room := room_for(cluster.nodes, size)) == 0:
+        if not is_autoscaled():
+            raise no_room(cluster.nodes, size)
+        return 1  # Which waits for a node that is asked for.
+    return room if most is None else min(room, most)
+
+
 def _about(execution: Execution, cluster: Cluster) -> About:
     study, settings = execution.study, execution.settings
-    wanted = [number for number in (settings.workers, settings.trials) if number is not None]
-    at_most = min(wanted, default=None)
     return About(
         study=execution.name,
         argument=execution.argument,
@@ -251,9 +313,9 @@ def _about(execution: Execution, cluster: Cluster) -> About:
         objective=study.objective,
         space=study.space,
         settings=settings,
-        workers=how_many_workers(cluster.nodes, settings.cpus_per_trial, settings.gpus_per_trial, at_most),
+        workers=_how_many_workers(cluster, settings),
         worker_cpus=settings.cpus_per_trial,
-        worker_gpus=settings.gpus_per_trial,
+        worker_gpus=settings.gpus,
         cluster=ClusterSummary(
             nodes=len(cluster.nodes),
             cpus=sum(node.cpus for node in cluster.nodes),

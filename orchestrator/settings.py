@@ -60,6 +60,11 @@ class Settings:
     storage_every: float = 60.0
     dashboard_host: str | None = None
 
+    @property
+    def gpus(self) -> float:
+        """For each trial; with `auto` a whole one, until it is known."""
+        return 1.0 if self.gpus_per_trial == "auto" else self.gpus_per_trial
+
 
 DEFAULTS = Settings()
 

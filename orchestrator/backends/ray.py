@@ -38,7 +38,7 @@ from orchestrator.scheduler.instructions import (
 from orchestrator.scheduler.trial import Trial
 from orchestrator.storage import Storage, why_refused
 from orchestrator.workers.messages import AnyMessage, Export, Exported, PauseTrial, Ready, Said, Stored, Warned, WornOut
-from orchestrator.workers.nodes import Draining
+from orchestrator.workers.nodes import Watch
 from orchestrator.workers.pool import Lost, Pool
 
 LONGEST_WAIT = 0.25
@@ -79,10 +79,12 @@ class RayBackend:
         self._say = say
         self._warned: set[str] = set()
         self._began = time.monotonic() - (first[0].at if first else 0.0)
+        self._room = pool.size
+        """For so many workers, on all nodes."""
         self._wake_at: float | None = None
         self._own = list(first)
         """Events that no worker says."""
-        self._draining = Draining()
+        self._nodes = Watch(pool.setup.size)
         self._aside = ThreadPoolExecutor(1, "sampler")
         """Where a slow sampler is asked, so that nothing waits for it."""
         self._proposals: deque[tuple[int, Future[Configuration]]] = deque()
@@ -113,7 +115,8 @@ class RayBackend:
         now = self.now
         events, self._own = self._own, []
         events += [] if self._requests is None else self._requests.events(now)
-        events += [NodeDraining(at=now, node=node, reason=reason) for node, reason in self._draining.news()]
+        if self._nodes.is_time():
+            events += self._look_at_nodes(now)
         while self._proposals and self._proposals[0][1].done():
             events.append(_proposed(*self._proposals.popleft(), now))
         for worker, message in said:
@@ -124,6 +127,14 @@ class RayBackend:
             events.append(TimeReached(at=now))
         return events
 
+    def _look_at_nodes(self, now: float) -> list[Event]:
+        if (room := self._nodes.room()) is not None and room != self._room:
+            self._room = room
+            self.pool.resize(room)
+            if room == 0:
+                self._say("warning: no node can hold a worker now: waiting for one that can")
+        return [NodeDraining(at=now, node=node, reason=reason) for node, reason in self._nodes.draining()]
+
     def _event_of(self, worker: int, message: AnyMessage | Lost, now: float) -> Event | None:
         match message:
             case Said():
@@ -131,7 +142,8 @@ class RayBackend:
                 msgspec.structs.force_setattr(message.event, "at", now)
                 return message.event
             case Ready():
-                return WorkerJoined(at=now, worker=worker, node=message.node)
+                slices = self.pool.members[worker].slices
+                return WorkerJoined(at=now, worker=worker, node=message.node, gpus=message.gpu_ids, slices=slices)
             case Lost():
                 return WorkerLost(at=now, worker=worker, reason=message.reason, cause=message.cause)
             case WornOut():
@@ -160,7 +172,7 @@ class RayBackend:
                 case Suspend():
                     self.pool.interrupt(instruction.worker, instruction.trial, instruction.attempt, "pause")
                 case Dismiss():
-                    self.pool.dismiss(instruction.worker, instruction.reason)
+                    self.pool.dismiss(instruction.worker, instruction.reason, instruction.slices)
                 case Propose():
                     asked = self._aside.submit(self.sampler.configuration, instruction.number)
                     self._proposals.append((instruction.number, asked))

@@ -118,7 +118,7 @@ def measure(study: Study | str | Path, settings: Settings) -> Costs:
             seed=settings.seed,
             workers=min(PILOT_WORKERS, settings.workers or PILOT_WORKERS),
             cpus_per_trial=settings.cpus_per_trial,
-            gpus_per_trial=settings.gpus_per_trial,
+            gpus_per_trial=settings.gpus,
             address=settings.address,
             max_time=None,
             max_epochs_total=None,
@@ -171,7 +171,7 @@ def expected(study: Study, settings: Settings, costs: Costs) -> Plan:
         makespan=_expected(makespans),
         epochs=_expected(epochs),
         cpu_hours=_expected(worker_hours * settings.cpus_per_trial),
-        gpu_hours=_expected(worker_hours * settings.gpus_per_trial),
+        gpu_hours=_expected(worker_hours * settings.gpus),
     )
 
 
@@ -181,7 +181,7 @@ def _limits_once_ready(settings: Settings, costs: Costs, workers: int) -> Settin
     if max_time is not None:
         max_time = max(max_time - costs.ready, 0.0)
     if gpu_hours is not None:
-        gpu_hours = max(gpu_hours - costs.ready * workers * settings.gpus_per_trial / SECONDS_PER_HOUR, 0.0)
+        gpu_hours = max(gpu_hours - costs.ready * workers * settings.gpus / SECONDS_PER_HOUR, 0.0)
     return replace(settings, max_time=max_time, gpu_hours=gpu_hours, target=None)
 
 

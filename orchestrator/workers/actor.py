@@ -56,6 +56,7 @@ from orchestrator.workers.messages import (
     WornOut,
     encode_messages,
 )
+from orchestrator.workers.resources import WorkerSize
 from orchestrator.workers.saver import Saver
 from orchestrator.workers.shipping import Shipped, hide_our_modules, unship
 from orchestrator.workers.stopwatch import DIGITS, Stopwatch
@@ -77,15 +78,12 @@ class Setup:
     run_dir: str
     proof: str
     """The hash of `study.json`: who finds it there sees the same run directory as the driver."""
-    cpus: float
-    gpus: float
+    size: WorkerSize
     checkpoint_every: float
     loop: Loop = "auto"
     storage: str | None = None
     """Of the run, when it is not the run directory."""
     deterministic: bool = False
-    memory: int | None = None
-    """Bytes that a worker may use."""
     gather: float = 0.0
     """Seconds between two times that it says what nobody waits for."""
 
@@ -113,7 +111,7 @@ class Worker:
         self._gpus = GpuWatch(number, held, self._outbox.put)
         if sees_run_dir:
             _log_to(run_dir / "logs" / f"worker-{number}.log")
-        Watch(self._end_out_of_memory, setup.memory, setup.cpus).start()
+        Watch(self._end_out_of_memory, setup.size.memory, setup.size.cpus).start()
         threading.Thread(target=self._live, name="training", daemon=True).start()
 
     @ray.method(concurrency_group="commands")
@@ -153,7 +151,8 @@ class Worker:
 
         node, found = ray.get_runtime_context().get_node_id(), devices.found()
         gpus, limits = ((), ()) if found is None else (found.gpus, found.limits)
-        return Ready(node, self._store.storage is not None, gpus, limits)
+        gpu_ids = ",".join(map(str, ray.get_runtime_context().get_accelerator_ids()["GPU"]))
+        return Ready(node, self._store.storage is not None, gpus, gpu_ids, limits)
 
     def _next(self) -> Command:
         with self._stopwatch.during("wait"):
@@ -173,7 +172,7 @@ class Worker:
         hide_our_modules()
         from orchestrator.training import devices
 
-        slice_of_node = self._setup.cpus, self._setup.gpus, self._setup.deterministic
+        slice_of_node = self._setup.size.cpus, self._setup.size.gpus, self._setup.deterministic
         devices.prepare_for_import(*slice_of_node)
         study = unship(self._setup.study)
         if study.build is not None:

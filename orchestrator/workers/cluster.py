@@ -27,6 +27,7 @@ from orchestrator.workers.access import (
     make_token,
     opened_line,
 )
+from orchestrator.workers.nodes import alive_nodes
 from orchestrator.workers.resources import Node
 
 ROOT = Path(__file__).parents[2]
@@ -137,7 +138,7 @@ def _join(address: str, job_config: JobConfig) -> None:
         ray.init(address=address, runtime_env={"py_modules": packages}, job_config=job_config, **QUIET)
     except Exception as error:
         raise UserError(
-            f"there is no Ray cluster to join at address '{address}': {_first_line(error)} "
+            f"there is no Ray cluster to join at address '{address}': {' '.join(str(error).split())} "
             "(check --address and RAY_ADDRESS; a cluster with token authentication needs RAY_AUTH_MODE=token)"
         ) from error
 
@@ -198,18 +199,8 @@ def _shut_down(started: list[int]) -> None:
 def _describe() -> Cluster:
     context = ray.get_runtime_context()
     url = ray._private.worker.get_dashboard_url()
-    nodes = tuple(
-        Node(
-            name=node["NodeManagerHostname"],
-            address=node["NodeManagerAddress"],
-            cpus=node["Resources"].get("CPU", 0.0),
-            gpus=node["Resources"].get("GPU", 0.0),
-        )
-        for node in ray.nodes()
-        if node["Alive"]
-    )
     return Cluster(
-        address=context.gcs_address, local=False, dashboard_url=f"http://{url}" if url else None, nodes=nodes
+        address=context.gcs_address, local=False, dashboard_url=f"http://{url}" if url else None, nodes=alive_nodes()
     )
 
 

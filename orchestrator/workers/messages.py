@@ -19,6 +19,8 @@ class Ready(Message, frozen=True):
     reaches_storage: bool
     gpus: tuple[str, ...] = ()
     """What TensorFlow calls those that it sees; not known of a `train` function, which may do without TensorFlow."""
+    gpu_ids: str = ""
+    """What Ray calls those that it gave the worker: "0", or "0,1"."""
     memory_limits: tuple[int, ...] = ()
     """MiB that it may take of each; none where it may take them whole."""
 

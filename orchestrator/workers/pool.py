@@ -1,7 +1,11 @@
-"""A pool of workers: started, commanded, listened to, replaced when one is lost."""
+"""A pool of workers: started, commanded, listened to, replaced when one is lost; as many as fit and are wanted.
+
+Its size is counted in slices of a node. Most workers hold one; one that is to hold more GPUs than others takes the
+place of several. What does not fit while nodes are away is not waited for.
+"""
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import ray
@@ -11,6 +15,7 @@ from orchestrator.scheduler.events import LossCause
 from orchestrator.training.link import Interruption
 from orchestrator.workers.actor import MOST_CALLS, Setup, Worker
 from orchestrator.workers.messages import AnyMessage, Broken, Command, Ready, decode_messages
+from orchestrator.workers.nodes import ask_for
 
 CONCURRENCY = {"commands": MOST_CALLS, "interruptions": 1, "messages": 1}
 
@@ -27,6 +32,7 @@ class Lost:
 class Member:
     actor: Any
     messages: Any
+    slices: int = 1
     commands_sent: int = 0
     ready: Ready | None = None
 
@@ -40,14 +46,31 @@ class Pool:
     data: ray.ObjectRef | None
     """None where there is none, or each worker makes its own."""
     size: int
+    """Slices of all workers together, for now."""
+    wanted: int | None = None
+    """At most so many, whatever fits."""
+    asks: bool = False
+    """An autoscaler is told what is wanted."""
     members: dict[int, Member] = field(default_factory=dict)
     started: int = 0
     _dismissed: list[tuple[int, Lost]] = field(default_factory=list)
     """What there is to say of it, at the next poll."""
 
+    @property
+    def slices(self) -> int:
+        return sum(member.slices for member in self.members.values())
+
     def start(self) -> None:
-        for _ in range(self.size):
-            self._start_one()
+        self._ask()
+        self._fill()
+
+    def resize(self, room: int) -> None:
+        """Nodes have come or gone: as many as fit there by now, but one at least, to be there as soon as it can."""
+        self.size = max(room if self.wanted is None else min(room, self.wanted), 1)
+        self._fill()
+        for number, member in reversed([*self.members.items()]):
+            if self.slices > self.size and member.ready is None and member.slices == 1:
+                ray.kill(self.members.pop(number).actor)
 
     def run(self, worker: int, title: str, commands: Sequence[Command], files: dict[str, bytes]) -> None:
         """Send commands, carried out in order; the call is seen in Ray's dashboard under its title."""
@@ -59,10 +82,18 @@ class Pool:
         if (member := self.members.get(worker)) is not None:
             member.actor.interrupt.remote(trial, attempt, how)
 
-    def dismiss(self, worker: int, reason: str) -> None:
-        """End the process of a worker, whatever it is doing."""
-        if worker in self.members:
-            self._dismissed.append((worker, self._lose(worker, reason, "dismissed")))
+    def dismiss(self, worker: int, reason: str, slices: int = 1) -> None:
+        """End the process of a worker, whatever it is doing. One with so many slices takes its place; with 0, none."""
+        if worker not in self.members:
+            return
+        ray.kill(self.members.pop(worker).actor)
+        self._dismissed.append((worker, Lost(reason, "dismissed")))
+        if slices > 1:
+            self._start_one(slices)
+        elif slices == 0 and self.slices < self.size:  # Else it only makes room for a wide one.
+            self.size = self.wanted = self.slices
+            self._ask()
+        self._fill()
 
     def poll(self, timeout: float) -> list[tuple[int, AnyMessage | Lost]]:
         """What workers have said, in each one's order; waits up to `timeout` seconds for something."""
@@ -80,6 +111,8 @@ class Pool:
 
     def close(self) -> None:
         """End every worker at once."""
+        self.wanted = 0
+        self._ask()
         for member in self.members.values():
             ray.kill(member.actor)
         self.members.clear()
@@ -99,28 +132,38 @@ class Pool:
         return heard
 
     def _lose(self, number: int, reason: str, cause: LossCause) -> Lost:
-        ray.kill(self.members.pop(number).actor)
-        self._start_one()
+        member = self.members.pop(number)
+        ray.kill(member.actor)
+        if member.slices > 1:
+            self._start_one(member.slices)
+        self._fill()
         return Lost(reason, cause)
 
-    def _start_one(self) -> None:
+    def _fill(self) -> None:
+        while self.slices < self.size:
+            self._start_one()
+
+    def _ask(self) -> None:
+        if self.asks and self.wanted is not None:
+            ask_for(self.setup.size, self.wanted)
+
+    def _start_one(self, slices: int = 1) -> None:
         number = self.started
         self.started += 1
+        size = self.setup.size
+        if slices > 1:
+            size = replace(size, gpus=min(slices * size.gpus, 1.0))
         options = {
             "name": f"{self.name} worker-{number}",
-            "num_cpus": self.setup.cpus,
-            "num_gpus": self.setup.gpus,
             "scheduling_strategy": "SPREAD",
             "max_restarts": 0,
             "max_task_retries": 0,
+            **size.options(),
         }
-        actor = (
-            ray.remote(concurrency_groups=CONCURRENCY)(Worker)
-            .options(**options)
-            .remote(number, self.setup, [self.data])
-        )
+        setup = replace(self.setup, size=size)
+        actor = ray.remote(concurrency_groups=CONCURRENCY)(Worker).options(**options).remote(number, setup, [self.data])
         messages = actor.messages.options(name=f"worker-{number} messages", num_returns="streaming").remote()
-        self.members[number] = Member(actor, messages)
+        self.members[number] = Member(actor, messages, slices)
 
 
 def _reason(error: Exception) -> tuple[str, LossCause]:
