@@ -26,6 +26,8 @@ RELEASE_AFTER = 30.0
 def find_study(study: Study | str | Path) -> tuple[Study, StudySource | None]:
     """A study as an object, from a file, or by its shipped name."""
     if isinstance(study, Study):
+        if study.files:
+            raise UserError("Study(files=…) are those beside a study's file: launch that file by its path")
         return study, None
     shipped = [name for name, _ in studies.shipped()]
     if study in shipped:

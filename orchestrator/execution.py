@@ -33,6 +33,7 @@ from orchestrator.settings import Settings
 from orchestrator.storage import Storage, open_storage, prepare
 from orchestrator.study import Study
 from orchestrator.study_file import StudySource
+from orchestrator.study_files import to_text
 from orchestrator.workers.actor import Setup
 from orchestrator.workers.cluster import Cluster, connect
 from orchestrator.workers.data import begin_loading, check_loaded
@@ -343,6 +344,7 @@ def _description(execution: Execution, about: About) -> dict[str, Any]:
         "started": time.time(),
         "source": {file.path: file.text for file in [source.file, *source.beside.values()]} if source else {},
         "modules": {name: file.path for name, file in source.beside.items()} if source else {},
+        "files": to_text(source.files) if source else {},
     }
 
 

@@ -17,6 +17,7 @@ from orchestrator.scheduler.trial import Status, Trial
 from orchestrator.settings import Settings, resolve
 from orchestrator.study import Study
 from orchestrator.study_file import SourceFile, StudySource, load_shipped, read_study
+from orchestrator.study_files import from_text, to_text
 
 FIXED = ("sampler", "points", "repeats", "stopper", "seed", "run_dir", "loop", "deterministic", "storage")
 """What a run is: these settings hold from its first record to its last."""
@@ -60,7 +61,10 @@ def _is_description(found: Mapping[str, Any]) -> bool:
     source, modules = found.get("source"), found.get("modules") or {}
     if not isinstance(source, dict) or not isinstance(modules, dict) or not isinstance(found.get("versions", {}), dict):
         return False
-    return all(isinstance(text, str) for text in [*source.values(), *modules.values()])
+    files = found.get("files") or {}
+    return isinstance(files, dict) and all(
+        isinstance(text, str) for text in [*source.values(), *modules.values(), *files.values()]
+    )
 
 
 def find_again(run_dir: Path, header: Header, given: Study | str | Path | None, versions: Mapping[str, str]) -> Found:
@@ -97,7 +101,7 @@ def _from_file_or_copy(description: Mapping[str, Any], kept: Mapping[str, str]) 
         return read_study(Path(path))
     modules = description.get("modules") or {}
     beside = {name: SourceFile(place, kept[place]) for name, place in modules.items() if place in kept}
-    source = StudySource(SourceFile(path, kept[path]), beside)
+    source = StudySource(SourceFile(path, kept[path]), beside, from_text(description.get("files") or {}))
     return load_shipped(source), source
 
 
@@ -114,6 +118,9 @@ def _differences(
     changed = sorted({Path(path).name for path in now.keys() | kept.keys() if now.get(path) != kept.get(path)})
     if changed and [*now.values()] != [*kept.values()]:  # The same files may lie elsewhere.
         yield f"the study's code has changed ({', '.join(changed)})"
+    files, files_before = to_text(source.files) if source else {}, description.get("files") or {}
+    if names := sorted(n for n in files.keys() | files_before.keys() if files.get(n) != files_before.get(n)):
+        yield f"the study's files have changed ({', '.join(names)})"
     before = description.get("versions") or {}
     for library in COMPARED:
         if library in before and versions.get(library) != before[library]:

@@ -33,6 +33,8 @@ class Study:
         fit: More arguments of `fit` (callbacks, class_weight, sample_weight …): a dict, or a function of the
             configuration that returns one, so that every trial has callbacks of its own.
         start: Configurations that are tried first, such as the best one known so far.
+        files: What the code reads from the folder of the study's file, by paths relative to it: files, or folders with
+            all that is in them; 16 MB together. Found on every node as `Path(__file__).parent / name`.
         name: Names the run directory; the file's name unless given.
         **settings: Defaults for what `launch` takes: trials, epochs, sampler, stopper, seed, target …
 
@@ -53,6 +55,7 @@ class Study:
         batch_size: int = 32,
         fit: FitArguments | Callable[[Configuration], FitArguments] | None = None,
         start: Sequence[Configuration] = (),
+        files: Sequence[str] = (),
         name: str | None = None,
         **settings: Any,
     ) -> None:
@@ -67,6 +70,7 @@ class Study:
         self.start = start
         if isinstance(start, list | tuple) and all(isinstance(configuration, Mapping) for configuration in start):
             self.start = [{name: plain(value) for name, value in configuration.items()} for configuration in start]
+        self.files = files
         self.name = name
         self.settings = settings
         if problems := list(self._problems()) or list(self._call_problems()):
@@ -119,6 +123,8 @@ class Study:
             yield f"batch_size is {self.batch_size!r}: use a whole number of at least 1"
         if self.fit is not None and not callable(self.fit) and not isinstance(self.fit, Mapping):
             yield f"fit is {type(self.fit).__name__}: use a dict, or a function of the configuration that returns one"
+        if not isinstance(self.files, list | tuple) or not all(isinstance(name, str) and name for name in self.files):
+            yield f"files is {quoted(self.files)}: use a list of paths, files=['vocabulary.txt']"
         if not isinstance(self.name, str | None):
             yield f"name is {quoted(self.name)}: use a text, or leave it out"
         if isinstance(self.space, Space):

@@ -10,6 +10,7 @@ import importlib.abc
 import importlib.machinery
 import importlib.util
 import sys
+import tempfile
 import traceback
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -19,6 +20,7 @@ import msgspec
 
 from orchestrator.errors import UserError, nearest
 from orchestrator.study import Study
+from orchestrator.study_files import Files, are_there, read_files, write_files
 from search_spaces import SpaceError
 
 PREFIX = "orchestrator_study_"
@@ -40,6 +42,8 @@ class StudySource(msgspec.Struct, frozen=True):
 
     file: SourceFile
     beside: dict[str, SourceFile]
+    files: Files = {}
+    """What the study reads from its folder (`Study(files=…)`)."""
 
 
 Find = Callable[[str], SourceFile | None]
@@ -94,12 +98,29 @@ def read_study(path: Path) -> tuple[Study, StudySource]:
     file = _read(path.resolve())
     if file is None:
         raise UserError(f"{path}: there is no such file")
-    return _load(file, on_disk), StudySource(file, _neighbours(file, folder, on_disk))
+    study = _load(file, on_disk)
+    return study, StudySource(file, _neighbours(file, folder, on_disk), read_files(study.files, folder))
 
 
 def load_shipped(source: StudySource) -> Study:
     """Load a study from shipped source, in a worker."""
+    source = _placed(source)
     return _load(source.file, source.beside.get)
+
+
+def _placed(source: StudySource) -> StudySource:
+    """Where it finds its files: where they are, or else in a folder of this process."""
+    folder = Path(source.file.path).parent
+    if not source.files or are_there(source.files, folder):
+        return source
+    place = Path(tempfile.mkdtemp(prefix="study-"))
+    write_files(source.files, place)
+
+    def moved(file: SourceFile) -> SourceFile:
+        path = Path(file.path)
+        return SourceFile(str(place / path.relative_to(folder)), file.text) if path.is_relative_to(folder) else file
+
+    return StudySource(moved(source.file), {name: moved(file) for name, file in source.beside.items()})
 
 
 def _load(file: SourceFile, find: Find) -> Study:

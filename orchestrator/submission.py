@@ -23,6 +23,7 @@ from orchestrator.run_dir import slug
 from orchestrator.settings import Settings, resolve
 from orchestrator.storage import is_url
 from orchestrator.study_file import SourceFile, StudySource
+from orchestrator.study_files import write_files
 from orchestrator.workers.jobs import Jobs
 
 PRODUCT = ("orchestrator", "search_spaces")
@@ -113,6 +114,7 @@ def _working_dir(source: StudySource) -> Iterator[Path]:
             for module, file in source.beside.items():
                 path = folder.joinpath(STUDY, *module.split("."))
                 _copy(file, path / "__init__.py" if file.is_package else path.with_name(f"{path.name}.py"))
+            write_files(source.files, folder / STUDY)
         yield folder
 
 

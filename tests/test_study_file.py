@@ -138,3 +138,55 @@ def test_a_file_in_another_encoding(tmp_path: Path) -> None:
     (tmp_path / "study.py").write_bytes(("name = 'M\xfcller'\n" + STUDY).encode("latin-1"))
     with pytest.raises(UserError, match="is not text in UTF-8"):
         read_study(tmp_path / "study.py")
+
+
+# Files that the study reads.
+
+READS = """
+from pathlib import Path
+from orchestrator import Float, Space, Study
+from helper import LENGTH
+WORDS = (Path(__file__).parent / "words.txt").read_text().split()[:LENGTH]
+study = Study(space=Space(x=Float(0, 1)), train=lambda c, ctx: None, objective="v", direction="max",
+              files=["words.txt", "tables"], name=" ".join(WORDS))
+"""
+
+
+def a_study_that_reads(folder):
+    (folder / "tables").mkdir(parents=True)
+    (folder / "words.txt").write_text("some words here")
+    (folder / "tables" / "one.bin").write_bytes(b"\x00\xff")
+    (folder / "helper.py").write_text("LENGTH = 2")
+    (folder / "my_study.py").write_text(READS)
+    return folder / "my_study.py"
+
+
+def test_files_are_found_where_the_studys_folder_is_not(tmp_path):
+    path = a_study_that_reads(tmp_path / "here")
+    study, source = read_study(path)
+    assert source.files == {"words.txt": b"some words here", "tables/one.bin": b"\x00\xff"}
+    (tmp_path / "here").rename(tmp_path / "elsewhere")
+    assert load_shipped(source).name == study.name == "some words"
+
+
+def test_files_that_changed_meanwhile_are_as_they_were_shipped(tmp_path):
+    path = a_study_that_reads(tmp_path / "here")
+    _, source = read_study(path)
+    (tmp_path / "here" / "words.txt").write_text("others by now")
+    assert load_shipped(source).name == "some words"
+
+
+@pytest.mark.parametrize(
+    ("files", "problem"),
+    [
+        ("['../other.txt']", "is not in the folder of the study"),
+        ("['/etc/passwd']", "is not in the folder of the study"),
+        ("['missing.txt']", "there is no"),
+        ("'words.txt'", "use a list of paths"),
+    ],
+)
+def test_files_that_cannot_be_carried_are_told(tmp_path, files, problem):
+    path = a_study_that_reads(tmp_path / "here")
+    path.write_text(READS.replace('["words.txt", "tables"]', files))
+    with pytest.raises(UserError, match=problem):
+        read_study(path)

@@ -279,7 +279,7 @@ def what_was_to_be_repeated_was(life: Life) -> None:
     assert all(count <= repeats for count in state.repeats.values())
     assert all(state.trials[number].repeat_of is None for number in state.repeats)
     best = next((state.trials[number] for _, number in state.ranking if not state.trials[number].is_repeat), None)
-    if best is not None and state.ending is None:
+    if best is not None and state.ending is None and life.plan.get("checkpoint_bytes") is None:
         assert state.repeats.get(best.number, 0) == repeats
         ranks = [number for _, number in state.ranking][: life.plan.get("finish_best", 0)]
         assert all("pause" not in state.trials[number].reason for number in ranks)
