@@ -69,7 +69,7 @@ def leaderboard(state: State, hyperparameters: Iterable[str]) -> "pd.DataFrame":
     add("rank", [place + 1 if place < ranked else None for place in range(len(trials))], "Int64")
     add("trial", [trial.number for trial in trials], "Int64")
     add("status", [str(trial.status) for trial in trials], "string")
-    add("reason", [trial.reason for trial in trials], "string")
+    add("reason", [trial.story for trial in trials], "string")
     add("score", [best and best.metrics[state.objective.name] for best in bests], "Float64")
     add("epoch", [best and best.epoch for best in bests], "Int64")
     add("epochs", [trial.epochs for trial in trials], "Int64")

@@ -78,7 +78,7 @@ class LeaderboardFile:
             [
                 trial.number,
                 str(trial.status),
-                _safe(trial.reason),
+                _safe(trial.story),
                 _as(float, score),
                 best and best.epoch,
                 trial.epochs,

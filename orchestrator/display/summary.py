@@ -4,7 +4,9 @@ import shlex
 from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass, fields
+from math import inf
 from pathlib import Path
+from statistics import mean, stdev
 
 from orchestrator.display.about import About
 from orchestrator.display.news import failure
@@ -33,6 +35,7 @@ def last_lines(about: About, state: State, busy_share: float | None, width: int 
     model = best_model(about.run_dir)
     rows = {
         "search": "; ".join(about.space.at_bounds([state.trials[n].configuration for _, n in state.ranking[:2]])),
+        "repeats": repeats_line(state),
         "stopping": stopping_line(state),
         "epochs": epochs_line(state, about.settings),
         "workers": workers_line(spending(state), busy_share),
@@ -44,6 +47,20 @@ def last_lines(about: About, state: State, busy_share: float | None, width: int 
     yield from (f"{name:<10} {text}" for name, text in rows.items() if text)
     yield ""
     yield from next_commands(about, state)
+
+
+def repeats_line(state: State) -> str | None:
+    """What the best trial reached with other seeds."""
+    if not state.repeats:
+        return None
+    repeated = max(state.repeats, key=lambda number: state.trials[number].score or -inf)
+    others = [trial for trial in state.trials if trial.repeat_of == repeated]
+    scores = [trial.best.metrics[state.objective.name] for trial in others if trial.score is not None and trial.best]
+    if not scores:
+        return f"trial {repeated} with other seeds: none of {len(others)} has a score"
+    spread = f" ± {stdev(scores):.2g}" if len(scores) > 1 else ""
+    times = f"{len(scores)} other seed{'s' * (len(scores) > 1)}"
+    return f"trial {repeated} with {times}: {state.objective.name} {mean(scores):.4g}{spread}"
 
 
 def best_model(run_dir: Path) -> Path | None:

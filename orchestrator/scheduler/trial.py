@@ -218,6 +218,12 @@ class Trial:
         return self.repeat_of is not None
 
     @property
+    def story(self) -> str:
+        """The reason, and of a repeat what it repeats."""
+        told = self.repeat_of is None or self.reason.startswith("repeats ")
+        return self.reason if told else f"repeats trial {self.repeat_of}: {self.reason}"
+
+    @property
     def is_due(self) -> bool:
         """It has trained to the end of its assignment."""
         return self.epoch >= self.assignment.to_epoch

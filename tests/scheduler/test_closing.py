@@ -1,5 +1,6 @@
 """What workers do for which nothing is left to begin: train the best to the end, repeat it, or leave."""
 
+from orchestrator.display.summary import repeats_line
 from orchestrator.draws import training_seed
 from orchestrator.scheduler.instructions import Dismiss, Finish, Train, WakeAt
 from tests.scheduler.support import (
@@ -95,3 +96,12 @@ def test_workers_are_released_once_nothing_is_left_for_them_but_one_stays():
 def test_as_many_stay_as_may_be_promoted_together():
     brain = begun("halving:grace=1,eta=3,cohort=3", workers=3, trials=3, epochs=9, release_after=0.0)
     assert not any(isinstance(step, Dismiss) for step in brain.tell(reported(0, 1, 0.5), saved(0, 1), released(0)))
+
+
+def test_the_end_tells_what_other_seeds_reached():
+    brain = begun("none", trials=1, epochs=1, repeat_best=2)
+    complete(brain, 0, 0.9)
+    complete(brain, 1, 0.7)
+    complete(brain, 2, 0.8)
+    assert repeats_line(brain.state) == "trial 0 with 2 other seeds: val 0.75 ± 0.071"
+    assert brain.state.trials[1].story == "repeats trial 0: reached the last epoch"
