@@ -41,7 +41,10 @@ SETTINGS = [
     ("--cpus-per-trial 0", "cpus_per_trial is 0: use a whole number of CPUs, or a part of one of at least 0.0001"),
     ("--cpus-per-trial 1.5", "cpus_per_trial is 1.5: use a whole number of CPUs, …"),
     ("--cpus-per-trial nan", "cpus_per_trial is nan: use a whole number of CPUs, …"),
-    ("--gpus-per-trial -1", "gpus_per_trial is -1: use a whole number of GPUs, or a part of one of at least 0.0001, or auto"),
+    (
+        "--gpus-per-trial -1",
+        "gpus_per_trial is -1: use a whole number of GPUs, or a part of one of at least 0.0001, or auto",
+    ),
     ("--gpus-per-trial 1.5", "gpus_per_trial is 1.5: use a whole number of GPUs, …"),
     ("--gpus-per-trial 0.00001", "gpus_per_trial is 1e-05: use a whole number of GPUs, …"),
     ("--max-time 0", f"max_time is 0: {TIME}"),
