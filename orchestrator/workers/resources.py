@@ -71,7 +71,7 @@ def workers_on(node: Node, size: WorkerSize) -> int:
     if not all(_matches(node.labels.get(key), value) for key, value in size.labels.items()):
         return 0
     room = [floor(node.cpus / size.cpus + PRECISION)]
-    if size.memory is not None or node.memory < inf:
+    if node.memory < inf:
         room.append(floor(node.memory / (size.memory or LEAST_MEMORY)))
     if size.gpus > 0:
         room.append(_by_gpus(node, size.gpus))

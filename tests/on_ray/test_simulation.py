@@ -6,10 +6,12 @@ from typing import Any
 
 import pytest
 
+from orchestrator.assembly import RELEASE_AFTER
 from orchestrator.journal import read_journal
 from orchestrator.objective import Objective
 from orchestrator.run import Run
 from orchestrator.samplers import make_sampler
+from orchestrator.scheduler.closing import Closing
 from orchestrator.scheduler.instructions import Pause, Train
 from orchestrator.scheduler.limits import Limits
 from orchestrator.scheduler.scheduler import Scheduler
@@ -48,6 +50,7 @@ def brain(stopper: str, seed: int) -> Scheduler:
         max_epochs=9,
         seed=seed,
         tolerance=Tolerance(stall_timeout="auto"),
+        closing=Closing(release_after=RELEASE_AFTER),
     )
 
 
