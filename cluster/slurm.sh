@@ -33,4 +33,4 @@ srun --kill-on-bad-exit=1 ray symmetric-run \
     --include-dashboard true \
     --dashboard-host 127.0.0.1 \
     --disable-usage-stats \
-    -- python -m orchestrator launch "$@" --address "$address" --max-time 3.8h
+    -- python -m orchestrator launch --address "$address" --max-time 3.8h "$@"

@@ -12,6 +12,7 @@ ROOT = Path(__file__).parents[2]
 CLUSTER = ROOT / "cluster"
 RAY_YAMLS = ("ray-cloud-gpu.yaml", "ray-own-machines.yaml")
 KUBERAY_YAMLS = ("kuberay/raycluster.yaml", "kuberay/rayjob.yaml")
+KUBERNETES_YAML = "kuberay/common.yaml"
 UNPACKED = ROOT / "build" / "prometheus" / "usr" / "bin"
 """Where `.ci/run` puts Debian's package, without installing it: nothing is to listen for its sake."""
 

@@ -11,7 +11,7 @@ import kubernetes_validate
 import pytest
 from ray.autoscaler._private.util import prepare_config, validate_config
 
-from tests.cluster.files import CLUSTER, KUBERAY_YAMLS, RAY_YAMLS, ROOT, documents, prometheus_tool
+from tests.cluster.files import CLUSTER, KUBERAY_YAMLS, KUBERNETES_YAML, RAY_YAMLS, ROOT, documents, prometheus_tool
 
 KUBERNETES = "1.34"
 KUBERAY_FIELDS = {
@@ -46,26 +46,26 @@ def tool(name: str) -> Path:
 @pytest.mark.parametrize("name", RAY_YAMLS)
 def test_ray_takes_its_files(name: str) -> None:
     [config] = documents(name)
-    validate_config(config)
     validate_config(prepare_config(config))
 
 
+def test_kubernetes_takes_what_is_its_own() -> None:
+    for document in documents(KUBERNETES_YAML):
+        kubernetes_validate.validate(document, KUBERNETES, strict=True)
+
+
 @pytest.mark.parametrize("name", KUBERAY_YAMLS)
-def test_kubernetes_takes_what_is_its_own(name: str) -> None:
-    """Resources as they are, and the templates of pods within KubeRay's."""
-    for document in documents(name):
-        if document["apiVersion"] != "ray.io/v1":
-            kubernetes_validate.validate(document, KUBERNETES, strict=True)
-            continue
-        spec = document["spec"].get("rayClusterSpec", document["spec"])
-        for group in (spec["headGroupSpec"], *spec["workerGroupSpecs"]):
-            template = {"apiVersion": "v1", "kind": "PodTemplate", "template": group["template"]}
-            kubernetes_validate.validate(template, KUBERNETES, strict=True)
+def test_kubernetes_takes_the_templates_of_pods(name: str) -> None:
+    [document] = documents(name)
+    spec = document["spec"].get("rayClusterSpec", document["spec"])
+    for group in (spec["headGroupSpec"], *spec["workerGroupSpecs"]):
+        template = {"apiVersion": "v1", "kind": "PodTemplate", "template": group["template"]}
+        kubernetes_validate.validate(template, KUBERNETES, strict=True)
 
 
 @pytest.mark.parametrize("name", KUBERAY_YAMLS)
 def test_kuberay_knows_the_fields(name: str) -> None:
-    document = documents(name)[0]
+    [document] = documents(name)
     known(document["kind"], document)
     spec = document["spec"]
     if document["kind"] == "RayJob":

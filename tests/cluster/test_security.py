@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from tests.cluster.files import CLUSTER, KUBERAY_YAMLS, RAY_YAMLS, documents, read, strings
+from tests.cluster.files import CLUSTER, KUBERAY_YAMLS, KUBERNETES_YAML, RAY_YAMLS, documents, read, strings
 
 FILES = [path for path in sorted(CLUSTER.rglob("*")) if path.is_file()]
 ADDRESS = re.compile(r"\b\d{1,3}(?:\.\d{1,3}){3}\b(?:/\d+)?")
@@ -46,13 +46,14 @@ def test_machines_of_a_cloud_are_in_a_group_and_a_network_of_ones_own() -> None:
 
 @pytest.mark.parametrize("name", KUBERAY_YAMLS)
 def test_pods_ask_for_the_token_and_are_reached_by_each_other(name: str) -> None:
-    resource, _, policy = documents(name)
+    [resource] = documents(name)
+    [policy] = [document for document in documents(KUBERNETES_YAML) if document["kind"] == "NetworkPolicy"]
     spec = resource["spec"].get("rayClusterSpec", resource["spec"])
     assert spec["authOptions"] == {"mode": "token"}
     assert spec["headGroupSpec"]["serviceType"] == "ClusterIP"
     host = spec["headGroupSpec"]["rayStartParams"]["dashboard-host"]
     assert host == ("0.0.0.0" if name in EVERY_INTERFACE else "127.0.0.1")
-    assert policy["kind"] == "NetworkPolicy" and policy["spec"]["policyTypes"] == ["Ingress"]
+    assert policy["spec"]["policyTypes"] == ["Ingress"]
     selected = policy["spec"]["podSelector"]["matchLabels"]
     for group in (spec["headGroupSpec"], *spec["workerGroupSpecs"]):
         template = group["template"]
