@@ -12,7 +12,7 @@ from orchestrator.cli import commands as orchestrator
 from tests.cluster.files import CLUSTER, ROOT, documents, strings
 
 COMMAND = re.compile(r"(?<![\w/.-])(ray|python -m orchestrator) (?=[a-z])([^`\"|;&#<>)]*)")
-PAGES = (ROOT / "docs" / "cluster.md", CLUSTER / "README.md")
+PAGES = (*(ROOT / "docs" / f"{name}.md" for name in ("cluster", "doctor", "operating")), CLUSTER / "README.md")
 CONTINUED = re.compile(r"\\\n\s*")
 
 
@@ -20,7 +20,7 @@ def texts() -> Iterator[tuple[str, str]]:
     """Whatever may have commands in it: code of pages, lines of scripts, comments and values of YAML."""
     for page in PAGES:
         fenced = re.findall(r"^ *```\w*\n(.*?)^ *```", page.read_text(), re.DOTALL | re.MULTILINE)
-        indented = re.findall(r"^    .*$", page.read_text(), re.MULTILINE)
+        indented = re.findall(r"(?:^    .*\n)+", page.read_text(), re.MULTILINE)
         quoted = re.findall(r"`([^`\n]+)`", page.read_text())
         yield from ((page.name, text) for text in (*fenced, *indented, *quoted))
     for path in (*CLUSTER.rglob("*.sh"), CLUSTER / "Dockerfile"):
@@ -35,8 +35,10 @@ def texts() -> Iterator[tuple[str, str]]:
 def written() -> Iterator[tuple[str, str, list[str]]]:
     for file, text in texts():
         for line in CONTINUED.sub(" ", text).splitlines():
-            for program, arguments in COMMAND.findall(quoted_as_words(line)):
-                yield file, program, shlex.split(arguments)
+            # What Ray is to run stands behind dashes.
+            for part in quoted_as_words(line).split(" -- "):
+                for program, arguments in COMMAND.findall(part):
+                    yield file, program, shlex.split(arguments)
 
 
 def quoted_as_words(line: str) -> str:
@@ -55,7 +57,7 @@ def test_a_command_that_is_written_down_can_be_given(file: str, program: str, ar
         assert words and words[0] in command.commands, f"{program} has no command '{words[:1]}'"
         command = command.commands[words.pop(0)]
     if command.name == "symmetric_run":
-        check_symmetric_run(command, words[: words.index("--")] if "--" in words else words)
+        check_symmetric_run(command, words)
     else:
         parse(command, words)
 
