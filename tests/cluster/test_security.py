@@ -66,7 +66,7 @@ def test_pods_ask_for_the_token_and_are_reached_by_each_other(name: str) -> None
 
 def test_a_job_of_slurm_asks_for_the_token() -> None:
     script = read("slurm.sh")
-    for text in ("umask 077", "RAY_AUTH_MODE=token", 'chmod 600 "$RAY_AUTH_TOKEN_PATH"', "--dashboard-host 127.0.0.1"):
+    for text in ("umask 077", "RAY_AUTH_MODE=token", 'chmod 600 "$HOME/.ray/auth_token"', "--dashboard-host 127.0.0.1"):
         assert text in script
     assert "--disable-usage-stats" in script
 
