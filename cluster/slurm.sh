@@ -4,6 +4,7 @@
 # home directory is the same on all.
 #SBATCH --job-name=orchestrator
 #SBATCH --nodes=2
+#SBATCH --exclusive
 #SBATCH --ntasks-per-node=1
 #SBATCH --cpus-per-task=16
 #SBATCH --gpus-per-node=4
@@ -16,13 +17,12 @@ VENV=${VENV:-$HOME/venv}
 export PATH="$VENV/bin:$PATH"
 export RAY_AUTH_MODE=token RAY_USAGE_STATS_ENABLED=0
 # Reaches every node by the home directory, and nobody else by its mode.
-export RAY_AUTH_TOKEN_PATH="$HOME/.ray/auth_token"
-[[ -s $RAY_AUTH_TOKEN_PATH ]] || ray get-auth-token --generate >/dev/null
-chmod 600 "$RAY_AUTH_TOKEN_PATH"
+[[ -s $HOME/.ray/auth_token ]] || ray get-auth-token --generate >/dev/null
+chmod 600 "$HOME/.ray/auth_token"
 
-# Another port for each job, for nodes may be shared with others of ours.
+# Nodes are for this job alone: symmetric-run ends every Ray of ours on them in the end.
 head=$(scontrol show hostnames "$SLURM_JOB_NODELIST" | head -n 1)
-address=$(getent ahostsv4 "$head" | awk '{print $1; exit}'):$((20000 + SLURM_JOB_ID % 10000))
+address=$(getent ahostsv4 "$head" | awk '{print $1; exit}'):6379
 
 # The run ends by itself before Slurm would end it; what is cut off all the same goes on by "resume".
 srun --kill-on-bad-exit=1 ray symmetric-run \
@@ -33,4 +33,4 @@ srun --kill-on-bad-exit=1 ray symmetric-run \
     --include-dashboard true \
     --dashboard-host 127.0.0.1 \
     --disable-usage-stats \
-    -- python -m orchestrator launch "$@" --address "$address" --max-time 3.8h
+    -- python -m orchestrator launch --address "$address" --max-time 3.8h "$@"
