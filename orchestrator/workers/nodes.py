@@ -11,6 +11,9 @@ SECONDS_BETWEEN_LOOKS = 1.0
 NODE_GROUP = "ray.io/node-group"
 """The label of nodes that an autoscaler started: of `ray up`, of KubeRay."""
 
+MOST_ASKED = 1000
+"""Workers; the autoscaler has limits of its own."""
+
 
 def alive_nodes() -> tuple[Node, ...]:
     draining = _draining()
@@ -24,6 +27,7 @@ def is_autoscaled() -> bool:
 
 def ask_for(size: WorkerSize, count: int) -> None:
     """Have an autoscaler start nodes for so many workers in all, and keep those; 0 takes back what was asked for."""
+    count = min(count, MOST_ASKED)
     from ray.autoscaler.sdk import request_resources
 
     labels = {"bundle_label_selectors": [dict(size.labels)] * count} if size.labels and count else {}
