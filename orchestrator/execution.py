@@ -229,7 +229,7 @@ def _drive(
                     write_best(run_dir, state, exported.content, exported.problem or "the study saved no Keras model")
             finally:
                 backend.close()
-                metrics.tell()
+                metrics.close()
                 with suppress(OSError):  # The journal has it all; "leaderboard RUN_DIR" shows it.
                     table.write()
     finally:

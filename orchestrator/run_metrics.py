@@ -35,16 +35,25 @@ class RunMetrics:
             kind = type(record)
             if kind is TrialReported:
                 reports += 1
-            elif isinstance(record, WorkerLost):
-                self._counts[LOSSES.name, record.cause] += 1
-            elif isinstance(record, TrialFailed):
-                self._counts[FAILURES.name, record.kind] += 1
+            elif kind is WorkerLost or kind is TrialFailed:
+                self._count(record)
         self._counts[REPORTS.name, ""] += reports
         if self._clock() >= self._next:
-            self.tell()
+            self._tell(self._values())
             self._next = self._clock() + LEAST_SECONDS
 
-    def tell(self) -> None:
+    def close(self) -> None:
+        """How it ended; the process may live on, and with it what is told now."""
+        self._tell({**self._values(), (WORKERS.name, ""): 0})
+
+    def _count(self, record: Record) -> None:
+        match record:
+            case WorkerLost():
+                self._counts[LOSSES.name, record.cause] += 1
+            case TrialFailed():
+                self._counts[FAILURES.name, record.kind] += 1
+
+    def _values(self) -> dict[tuple[str, str], float]:
         state = self._state
         values: dict[tuple[str, str], float] = dict(self._counts)
         for status in Status:
@@ -57,4 +66,4 @@ class RunMetrics:
         if state.best is not None and state.best.best is not None:
             objective = state.objective.name
             values[BEST.name, objective] = state.best.best.metrics[objective]
-        self._tell(values)
+        return values

@@ -8,7 +8,7 @@ from orchestrator.scheduler.trial import Status
 from orchestrator.workers.metrics import METRICS
 from tests.scheduler.support import Brain, completed, failed, joined, lost, reported, saved, spent, started
 
-Values = Mapping[tuple[str, str], float]
+Told = Mapping[tuple[str, str], float]
 
 
 class Watched:
@@ -16,18 +16,21 @@ class Watched:
 
     def __init__(self, **settings: object) -> None:
         self.brain = Brain("none", **{"trials": 3, "epochs": 2, "queues": False, **settings})  # type: ignore[arg-type]
-        self.told: list[Values] = []
+        self.told: list[Told] = []
         self.seconds = 0.0
         self.metrics = RunMetrics(self.brain.state, self.told.append, lambda: self.seconds)
 
-    def live(self, *events: Event, seconds: float = LEAST_SECONDS) -> Values:
+    def live(self, *events: Event, seconds: float = LEAST_SECONDS) -> dict[str, float]:
         records = [record for event in events for record in (event, *self.brain.handle(event))]
         self.seconds += seconds
         self.metrics.watch(records)
-        return {name.removeprefix("orchestrator_") + f" {label}" * bool(label): v for (name, label), v in self._last()}
+        return self.last()
 
-    def _last(self) -> list[tuple[tuple[str, str], float]]:
-        return list(self.told[-1].items())
+    def last(self) -> dict[str, float]:
+        return {
+            name.removeprefix("orchestrator_") + f" {label}" * bool(label): v
+            for (name, label), v in self.told[-1].items()
+        }
 
 
 def test_every_metric_tells_what_has_happened() -> None:
@@ -63,3 +66,11 @@ def test_it_looks_at_the_state_once_a_second_and_counts_all_the_same() -> None:
     assert len(run.told) == 1
     assert run.live()["reports"] == 2
     assert len(run.told) == 2
+
+
+def test_a_run_that_is_over_has_no_workers() -> None:
+    """Though its last words are shown for as long as the process lives."""
+    run = Watched(trials=1)
+    run.live(started(), joined(0), reported(0, 1, 0.5), completed(0))
+    run.metrics.close()
+    assert (run.last()["workers"], run.last()["trials completed"], run.last()["reports"]) == (0, 1, 1)
