@@ -21,11 +21,11 @@ from orchestrator.interruptions import Interruptions, WaitingForRoom
 from orchestrator.journal import FORMAT, Header, Journal
 from orchestrator.leaderboard_file import LeaderboardFile
 from orchestrator.lock import Lock
+from orchestrator.placement import how_many_workers, measured_gpus, most_workers, worker_size
 from orchestrator.requests import Requests
 from orchestrator.run_copy import RunCopy
 from orchestrator.run_dir import delete_uncommitted, proof_of, read_study, write_best, write_study
 from orchestrator.run_metrics import RunMetrics
-from orchestrator.samplers.random import RandomSampler
 from orchestrator.scheduler.events import Event
 from orchestrator.scheduler.instructions import Record
 from orchestrator.scheduler.scheduler import Scheduler
@@ -40,9 +40,8 @@ from orchestrator.workers.data import begin_loading, check_loaded
 from orchestrator.workers.inspection import Comparison
 from orchestrator.workers.metrics import Exporter
 from orchestrator.workers.nodes import is_autoscaled
-from orchestrator.workers.pilot import choose_gpus
 from orchestrator.workers.pool import Pool
-from orchestrator.workers.resources import WorkerSize, left_over, no_room, room_for
+from orchestrator.workers.resources import left_over
 from orchestrator.workers.shipping import Shipped, ship
 
 EXPORT_SECONDS = 60.0
@@ -51,8 +50,6 @@ MOST_BATCHES = 50.0
 millisecond, whatever is in it."""
 LONGEST_GATHERING = 5.0
 """Seconds that a report may be on its way, with hundreds of workers."""
-PILOTS = 5
-"""Configurations of which each is trained for a few batches, to see what the largest needs."""
 LIBRARIES = ("ray", "tensorflow", "keras", "numpy", "pandas")
 
 
@@ -93,7 +90,9 @@ def execute(execution: Execution, display: Display, interruptions: Interruptions
             study = ship(execution.study, execution.source)
             loading = begin_loading(execution.study, study)
             if settings.gpus_per_trial == "auto":
-                execution = _with_measured_gpus(execution, cluster, study, loading[1], display.say)
+                gpus = measured_gpus(cluster, settings, execution.study.space, study, loading[1], display.say)
+                fit_to_gpus(execution.scheduler, gpus)
+                execution = replace(execution, settings=replace(settings, gpus_per_trial=gpus))
             about = _about(execution, cluster)
             display.open(about, execution.scheduler.state)
             for line in left_over(cluster.nodes, worker_size(execution.settings), execution.study.build is not None):
@@ -126,35 +125,6 @@ def checkpoints_of(storage: Storage | None, run_dir: Path) -> Storage:
     return open_storage(run_dir / "checkpoints") if storage is None else storage.folder("checkpoints")
 
 
-def worker_size(settings: Settings) -> WorkerSize:
-    return WorkerSize(
-        cpus=settings.cpus_per_trial,
-        gpus=settings.gpus,
-        memory=settings.memory_per_trial,
-        accelerator=settings.accelerator,
-        labels=settings.node_label or {},
-    )
-
-
-def _with_measured_gpus(
-    execution: Execution, cluster: Cluster, study: Shipped, data: Any, say: Callable[[str], None]
-) -> Execution:
-    """Of `--gpus-per-trial auto`: what a trial needs, said with its reason."""
-    settings = execution.settings
-    if sum(node.gpus for node in cluster.nodes) == 0 and not is_autoscaled():
-        gpus, reason = 0.0, "none: no node has a GPU"
-    else:
-        say("Measuring how much of a GPU a trial needs …")
-        draws = RandomSampler(execution.study.space, settings.seed)
-        pilots = [draws.configuration(number) for number in range(PILOTS)]
-        gpus, reason = choose_gpus(
-            study, data, pilots, settings.seed, epochs=settings.epochs, cpus=settings.cpus_per_trial
-        )
-    say(f"GPUs for each trial: {gpus:g} ({reason})")
-    fit_to_gpus(execution.scheduler, gpus)
-    return replace(execution, settings=replace(settings, gpus_per_trial=gpus))
-
-
 @contextmanager
 def _working(
     execution: Execution, about: About, storage: Storage | None, study: Shipped, loading: tuple[Any, Any]
@@ -175,7 +145,7 @@ def _working(
         gather=min(about.workers / MOST_BATCHES, LONGEST_GATHERING),
     )
     problem, data = loading
-    pool = Pool(run_dir.name, setup, data, about.workers, _most_workers(settings), asks=is_autoscaled())
+    pool = Pool(run_dir.name, setup, data, about.workers, most_workers(settings), asks=is_autoscaled())
     try:
         pool.start()
         check_loaded(problem)
@@ -286,25 +256,6 @@ def _how_to_go_on(execution: Execution) -> str:
     return f"go on with: {resume_command(execution.run_dir)}"
 
 
-def _most_workers(settings: Settings) -> int | None:
-    wanted = [number for number in (settings.workers, settings.trials) if number is not None]
-    return min(wanted, default=None)
-
-
-def _how_many_workers(cluster: Cluster, settings: Settings) -> int:
-    """As many as fit and are wanted, for now.
-
-    Raises:
-        UserError: No node can ever hold one.
-    """
-    size, most = worker_size(settings), _most_workers(settings)
-    if (room := room_for(cluster.nodes, size)) == 0:
-        if not is_autoscaled():
-            raise no_room(cluster.nodes, size)
-        return 1  # Which waits for a node that is asked for.
-    return room if most is None else min(room, most)
-
-
 def _about(execution: Execution, cluster: Cluster) -> About:
     study, settings = execution.study, execution.settings
     return About(
@@ -314,7 +265,7 @@ def _about(execution: Execution, cluster: Cluster) -> About:
         objective=study.objective,
         space=study.space,
         settings=settings,
-        workers=_how_many_workers(cluster, settings),
+        workers=how_many_workers(cluster, settings),
         worker_cpus=settings.cpus_per_trial,
         worker_gpus=settings.gpus,
         cluster=ClusterSummary(
