@@ -11,6 +11,7 @@ from ray.cluster_utils import Cluster
 
 from orchestrator.run import Run
 from orchestrator.scheduler.events import TrialReported, WorkerJoined, WorkerLost
+from orchestrator.scheduler.instructions import Train
 from tests.on_ray.drivers import meanwhile, records_of, wait_for
 
 LABEL = {"pool": "tested"}
@@ -54,12 +55,31 @@ study = Study(
 """
 
 
-def add_node(cluster: Cluster) -> Any:
+GREEDY = """
+import time
+import ray
+from orchestrator import Float, Space, Study
+
+def train(configuration, ctx):
+    for epoch in ctx.epochs:
+        if configuration["x"] > 0.5 and ray.get_runtime_context().get_assigned_resources()["GPU"] < 0.5:
+            raise MemoryError("more than a quarter of a GPU is needed")
+        time.sleep(0.3)
+        ctx.report({"value": configuration["x"]})
+
+study = Study(
+    space=Space(x=Float(0, 1)), start=[{"x": 0.1}, {"x": 0.9}], train=train, objective="value", direction="max",
+    epochs=3, trials=6, stopper="none", cpus_per_trial=0.25, gpus_per_trial=0.25, node_label={"pool": "one"},
+)
+"""
+
+
+def add_node(cluster: Cluster, **other: Any) -> Any:
     """With GPUs that exist in the books only, all of which would be hidden as they are from this process."""
     with pytest.MonkeyPatch.context() as patch:
         patch.delenv("CUDA_VISIBLE_DEVICES", raising=False)
         patch.setattr(cluster, "_shutdown_at_exit", False)  # For which it has to be the main thread.
-        return cluster.add_node(**NODE)
+        return cluster.add_node(**NODE | other)
 
 
 @pytest.fixture(scope="module")
@@ -120,3 +140,18 @@ def test_a_node_that_joins_gets_trials_and_one_that_dies_loses_none(
     trained = Counter((record.trial, record.epoch) for record in records if isinstance(record, TrialReported))
     again = [trial for (trial, _), times in trained.items() if times > 1]
     assert len(again) <= 4 and len(set(again)) <= 1, f"{lost.reason}: a checkpoint interval of one trial, no more"
+
+
+def test_a_trial_that_needs_more_of_a_gpu_gets_it_on_a_card_that_is_full(
+    cluster: Cluster, run_study: Callable[..., Run], write_study: Callable[..., Path], tmp_path: Path
+) -> None:
+    node = add_node(cluster, num_gpus=1, labels={"pool": "one"})
+    run = run_study(write_study(GREEDY), workers=None)
+    cluster.remove_node(node)
+    table = run.leaderboard()
+    assert set(table["status"]) == {"completed"} and (table["x"] > 0.5).any()
+    records = records_of(tmp_path / "run")
+    joined = {record.worker: record.slices for record in records if isinstance(record, WorkerJoined)}
+    assert Counter(joined.values())[2] >= 1
+    last = {record.assignment.trial: record.worker for record in records if isinstance(record, Train)}
+    assert all(joined[last[row.trial]] == 2 for row in table.itertuples() if row.x > 0.5)
