@@ -17,6 +17,8 @@ ADDRESSES = ("RAY_API_SERVER_ADDRESS", "RAY_ADDRESS")
 """Where Ray looks for the address, even if another is given."""
 STOP_SECONDS = 120
 """That a job's driver has to save everything after SIGTERM, before Ray kills it; Ray's own default is 3."""
+NO_AGENT, SECONDS_FOR_AN_AGENT = "No available agent", 60.0
+"""What Ray says of a head that has just been started, and how long it may."""
 LOOK_SECONDS = 0.5
 TALKERS = ("ray.dashboard.modules.dashboard_sdk", "ray.dashboard.modules.job.sdk", "ray._private.runtime_env.packaging")
 """Loggers of Ray that tell of every package that is sent."""
@@ -49,13 +51,21 @@ class Jobs:
             UserError: It is refused.
         """
         environment = {"RAY_JOB_STOP_WAIT_TIME_S": str(STOP_SECONDS)}
+        give_up_at = time.monotonic() + SECONDS_FOR_AN_AGENT
         with _told(f"{self.address} refuses the job"):
-            self._client.submit_job(
-                submission_id=name,
-                entrypoint=entrypoint,
-                runtime_env={"working_dir": str(folder), "env_vars": environment},
-                metadata=dict(metadata),
-            )
+            while True:
+                try:
+                    self._client.submit_job(
+                        submission_id=name,
+                        entrypoint=entrypoint,
+                        runtime_env={"working_dir": str(folder), "env_vars": environment},
+                        metadata=dict(metadata),
+                    )
+                    return
+                except RuntimeError as error:
+                    if NO_AGENT not in str(error) or time.monotonic() > give_up_at:
+                        raise
+                    time.sleep(LOOK_SECONDS)
 
     def follow(self, name: str, show: Callable[[str], None]) -> int:
         """Show a job's output until it ends. Returns its exit code."""
