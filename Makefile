@@ -7,6 +7,7 @@ CANDIDATES := $(or $(PYTHON),.venv/bin/python python3.13 python3.12 python3.11 p
 RUN := .venv/bin/python -m
 READY := .venv/.installed
 PEER := build/peers
+ON_CLUSTERS := tests/clusters tests/on_ray
 PEER_READY := $(PEER)/.installed
 
 .DEFAULT_GOAL := help
@@ -19,15 +20,15 @@ help:  ## show this list
 launch: $(READY)  ## tune the shipped study on this machine; ARGS as of "python -m orchestrator launch"
 	@$(RUN) orchestrator launch $(ARGS)
 
-# The tests on Ray mostly wait, so all others run beside them; what these say comes last.
+# The tests on clusters mostly wait, so all others run beside them; what these say comes last.
 test: $(READY)  ## run the tests; ARGS as of pytest
 ifdef ARGS
 	@$(RUN) pytest $(ARGS)
 else
-	@others=$$(mktemp); $(RUN) pytest --ignore=tests/on_ray >"$$others" 2>&1 & pid=$$!; \
+	@others=$$(mktemp); $(RUN) pytest $(ON_CLUSTERS:%=--ignore=%) >"$$others" 2>&1 & pid=$$!; \
 	trap 'kill $$pid; rm -f "$$others"' INT TERM; \
-	$(RUN) pytest tests/on_ray; on_ray=$$?; wait $$pid; rest=$$?; cat "$$others"; rm -f "$$others"; \
-	[ $$on_ray = 0 ] && [ $$rest = 0 ]
+	$(RUN) pytest $(ON_CLUSTERS); on_clusters=$$?; wait $$pid; rest=$$?; cat "$$others"; rm -f "$$others"; \
+	[ $$on_clusters = 0 ] && [ $$rest = 0 ]
 endif
 
 lint: $(READY)  ## check style, format and types

@@ -10,7 +10,7 @@ from orchestrator.journal import read_journal
 from orchestrator.leaderboard import read_leaderboard
 from orchestrator.scheduler.events import TrialReported, WorkerJoined, WorkerLost
 from orchestrator.scheduler.instructions import Record, Train
-from tests.processes.hosts import ROOT, Hosts, two_hosts, wait_until, why_not
+from tests.clusters.hosts import ROOT, Hosts, two_hosts, wait_until, why_not
 
 GATES = """
 import tensorflow as tf
