@@ -23,7 +23,7 @@ HEALTH = {"period_ms": 500, "timeout_ms": 1000, "failure_threshold": 6, "initial
 
 
 class Hosts:
-    """`a` has the product and the head, `b` the libraries only; `b` sees nothing of `hidden`."""
+    """`a` has the product and the head, `b` only the libraries, and no view of `hidden` or of Ray on `a`."""
 
     def __init__(self, hidden: Path) -> None:
         self.hidden = hidden
@@ -61,7 +61,8 @@ class Hosts:
         head = ("--head", "--node-ip-address", f"{PREFIX}.1", "--port", PORT, "--dashboard-host", "127.0.0.1")
         self._begin(self.command("a", sys.executable, *ray, *head, "--temp-dir", self.folder / "ray"), "a")
         wait_until(self._answers, 60, "the head to answer")
-        hide = f'mount -t tmpfs tmpfs {self.hidden} && exec "$@"'
+        # A node keeps its files where the head does: on one disk it would find there what was never sent to it.
+        hide = f'mount -t tmpfs tmpfs {self.hidden} && mount -t tmpfs tmpfs {self.folder / "ray"} && exec "$@"'
         joins = (self._python_without_product(), *ray, "--address", self.address, "--node-ip-address", f"{PREFIX}.2")
         self._begin(self.command("b", "sh", "-c", hide, "sh", *joins), "b")
 
@@ -80,7 +81,7 @@ class Hosts:
         return python
 
     def _begin(self, command: list[str], host: str) -> None:
-        with (self.folder / f"{host}.log").open("w") as log:
+        with (self.hidden.parent / f"{host}.log").open("w") as log:
             started = subprocess.Popen(command, stdout=log, stderr=log, env=self.environment(), cwd=self.folder)
         self.started.append(started)
 
@@ -119,12 +120,15 @@ def why_not() -> str | None:
     if sys.platform != "linux" or shutil.which("ip") is None:
         return "network namespaces need Linux and ip (package iproute2)"
     name = f"orchestrator-{os.getpid()}-try"
-    tried = subprocess.run(["ip", "netns", "add", name], capture_output=True, text=True)
-    if tried.returncode != 0:
-        return f"no network namespace can be made: {tried.stderr.strip()}"
-    entered = subprocess.run(["ip", "netns", "exec", name, "true"], capture_output=True, text=True)
-    subprocess.run(["ip", "netns", "del", name], capture_output=True)
-    return None if entered.returncode == 0 else f"no network namespace can be entered: {entered.stderr.strip()}"
+    link = ["ip", "-n", name, "link", "add", "eth0", "type", "veth", "peer", "name", "eth1"]
+    try:
+        for command in (["ip", "netns", "add", name], link, ["ip", "netns", "exec", name, "true"]):
+            tried = subprocess.run(command, capture_output=True, text=True)
+            if tried.returncode != 0:
+                return f"no network namespaces with a link here: {tried.stderr.strip()}"
+    finally:
+        subprocess.run(["ip", "netns", "del", name], capture_output=True)
+    return None
 
 
 @contextmanager
