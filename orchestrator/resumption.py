@@ -168,7 +168,7 @@ def _more(name: str, value: Any, before: Any, so_far: Callable[[], State]) -> An
 def _used(name: str, state: State) -> float:
     """Of what had no limit."""
     used = {
-        "trials": len(state.trials),
+        "trials": state.drawn,
         "max_time": state.now,
         "max_epochs_total": state.epochs_trained,
         "gpu_hours": state.worker_seconds / SECONDS_PER_HOUR,

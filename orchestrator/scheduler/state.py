@@ -207,7 +207,7 @@ class State(Knowledge):
         self.leaving.discard(record.worker)
         if record.slices > 1:
             self.widening = Widening(worker.card, record.slices - worker.slices)
-        elif record.slices == 0 and self.widening is not None:
+        elif record.slices == 0 and self.widening is not None and worker.card == self.widening.card:
             self.widening.missing -= worker.slices
         for number in sorted(worker.holds):
             self.parting.pop(number, None)

@@ -27,9 +27,9 @@ def is_autoscaled() -> bool:
 
 def ask_for(size: WorkerSize, count: int) -> None:
     """Have an autoscaler start nodes for so many workers in all, and keep those; 0 takes back what was asked for."""
-    count = min(count, MOST_ASKED)
     from ray.autoscaler.sdk import request_resources
 
+    count = min(count, MOST_ASKED)
     labels = {"bundle_label_selectors": [dict(size.labels)] * count} if size.labels and count else {}
     with suppress(Exception):  # The cluster cannot be asked for now; workers that wait are a request as well.
         request_resources(bundles=[size.bundle()] * count, **labels)
