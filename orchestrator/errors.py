@@ -19,6 +19,11 @@ class RunFailed(UserError):
     exit_code = 1
 
 
+def first_line(error: BaseException) -> str:
+    """What a library says, as far as it fits into a line of ours."""
+    return next(iter(str(error).strip().splitlines()), type(error).__name__)
+
+
 def nearest(word: str, known: Iterable[str]) -> str:
     """`; did you mean 'x'?` for a misspelt name, or nothing."""
     close = get_close_matches(word, list(known), n=1)

@@ -5,7 +5,6 @@ it in a folder of its own, where they may be called anything without hiding a li
 the run leaves behind has to be elsewhere: in a run directory that outlives the job, or a storage.
 """
 
-import importlib.util
 import shlex
 import shutil
 import tempfile
@@ -25,8 +24,8 @@ from orchestrator.storage import is_url
 from orchestrator.study_file import SourceFile, StudySource
 from orchestrator.study_files import write_files
 from orchestrator.workers.jobs import Jobs
+from orchestrator.workers.shipping import product_folders
 
-PRODUCT = ("orchestrator", "search_spaces")
 STUDY = "study"
 """The study's folder in the working directory."""
 
@@ -106,8 +105,8 @@ def _place_of(source: StudySource) -> str:
 def _working_dir(source: StudySource) -> Iterator[Path]:
     with tempfile.TemporaryDirectory(prefix="orchestrator-job-") as name:
         folder = Path(name)
-        for package in PRODUCT:
-            shutil.copytree(_folder_of(package), folder / package, ignore=shutil.ignore_patterns("__pycache__"))
+        for package in map(Path, product_folders()):
+            shutil.copytree(package, folder / package.name, ignore=shutil.ignore_patterns("__pycache__"))
         place = _place_of(source)
         if place.startswith(f"{STUDY}/"):
             _copy(source.file, folder / place)
@@ -116,12 +115,6 @@ def _working_dir(source: StudySource) -> Iterator[Path]:
                 _copy(file, path / "__init__.py" if file.is_package else path.with_name(f"{path.name}.py"))
             write_files(source.files, folder / STUDY)
         yield folder
-
-
-def _folder_of(package: str) -> str:
-    spec = importlib.util.find_spec(package)
-    assert spec is not None and spec.submodule_search_locations
-    return str(spec.submodule_search_locations[0])
 
 
 def _copy(file: SourceFile, place: Path) -> None:

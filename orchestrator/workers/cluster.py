@@ -1,6 +1,5 @@
 """Join a Ray cluster or start one on this machine, and what it has."""
 
-import importlib.util
 import json
 import logging
 import os
@@ -17,7 +16,7 @@ from ray._private import ray_constants
 from ray._private.runtime_env.constants import RAY_JOB_CONFIG_JSON_ENV_VAR
 from ray.job_config import JobConfig
 
-from orchestrator.errors import RunFailed, UserError
+from orchestrator.errors import RunFailed, UserError, first_line
 from orchestrator.workers.access import (
     check_dashboard_host,
     check_guarded,
@@ -29,6 +28,7 @@ from orchestrator.workers.access import (
 )
 from orchestrator.workers.nodes import alive_nodes
 from orchestrator.workers.resources import Node
+from orchestrator.workers.shipping import product_folders
 
 ROOT = Path(__file__).parents[2]
 """Where the product's packages are."""
@@ -123,14 +123,14 @@ def _start(dashboard_host: str, job_config: JobConfig) -> list[int]:
     try:
         ray.init(address="local", include_dashboard=True, dashboard_host=dashboard_host, job_config=job_config, **QUIET)
     except Exception as error:
-        raise RunFailed(f"Ray cannot be started on this machine: {_first_line(error)}") from error
+        raise RunFailed(f"Ray cannot be started on this machine: {first_line(error)}") from error
     return [process.pid for _, process in ray._private.worker._global_node.live_processes()]
 
 
 def _join(address: str, job_config: JobConfig) -> None:
     # Nodes that do not have the product get it from here.
     check_reachable(address)
-    packages = [_folder_of("orchestrator"), _folder_of("search_spaces")]
+    packages = product_folders()
     if (of_job := _modules_of_job()) is not None:
         os.environ["RAY_OVERRIDE_JOB_RUNTIME_ENV"] = "1"  # Ray would have either the job's, or ours.
         packages = [*of_job, *packages]
@@ -143,22 +143,11 @@ def _join(address: str, job_config: JobConfig) -> None:
         ) from error
 
 
-def _folder_of(package: str) -> str:
-    """They need not lie side by side: a job of Ray may have got each as a module of its own."""
-    spec = importlib.util.find_spec(package)
-    assert spec is not None and spec.submodule_search_locations is not None
-    return str(spec.submodule_search_locations[0])
-
-
 def _modules_of_job() -> list[str] | None:
     """What a job of Ray, in which we may run, gives its workers."""
     config = json.loads(os.environ.get(RAY_JOB_CONFIG_JSON_ENV_VAR, "{}"))
     found: list[str] | None = (config.get("runtime_env") or {}).get("py_modules")
     return found
-
-
-def _first_line(error: Exception) -> str:
-    return (str(error).strip().splitlines() or [type(error).__name__])[0]
 
 
 def check_reachable(address: str) -> None:

@@ -10,7 +10,7 @@ from typing import Any
 import ray
 from ray.exceptions import RayError
 
-from orchestrator.errors import RunFailed, UserError
+from orchestrator.errors import RunFailed, UserError, first_line
 from orchestrator.study import Study
 from orchestrator.workers.shipping import Shipped, unship
 
@@ -42,8 +42,7 @@ def check_loaded(problem: ray.ObjectRef | None) -> None:
     try:
         found: Problem | None = ray.get(problem)
     except RayError as error:
-        first = (str(error).strip().splitlines() or [type(error).__name__])[0]
-        raise RunFailed(f"data() ended its process (out of memory?): {first}") from error
+        raise RunFailed(f"data() ended its process (out of memory?): {first_line(error)}") from error
     if found is not None:
         raise (UserError if found.is_bad_input else RunFailed)(found.message)
 

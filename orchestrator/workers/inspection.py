@@ -15,6 +15,7 @@ from ray._private.authentication.http_token_authentication import get_auth_heade
 from ray.exceptions import RayError, RayTaskError
 from ray.util.scheduling_strategies import NodeAffinitySchedulingStrategy
 
+from orchestrator.errors import first_line
 from orchestrator.training.sight import visible_gpus
 from orchestrator.workers.cluster import Cluster
 from orchestrator.workers.machine import Machine, clock, listening, look, versions
@@ -83,9 +84,9 @@ def answers(waiting: Waiting, seconds: float) -> Iterator[Answer]:
         try:
             yield Answer(node, ray.get(ready[0]))
         except RayTaskError as error:
-            yield Answer(node, problem=f"{type(error.cause).__name__}: {_first_line(error.cause)}")
+            yield Answer(node, problem=f"{type(error.cause).__name__}: {first_line(error.cause)}")
         except RayError as error:
-            yield Answer(node, problem=_first_line(error))
+            yield Answer(node, problem=first_line(error))
     for reference, node in waiting.items():
         ray.cancel(reference, force=True)
         yield Answer(node, problem=f"no answer within {seconds:.0f} s", is_late=True)
@@ -155,7 +156,3 @@ class Comparison:
         found = {names[key]: _known.get(key) for key in self._nodes}
         working = [names[key] for key, node in self._nodes.items() if node["Resources"].get("CPU")]
         return compared(versions(), found, working if for_keras else [])
-
-
-def _first_line(error: BaseException) -> str:
-    return (str(error).strip().splitlines() or [type(error).__name__])[0]

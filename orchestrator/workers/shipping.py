@@ -1,5 +1,6 @@
 """How a study reaches the workers: as source where it is a file, else by value."""
 
+import importlib.util
 import os
 import sys
 from collections.abc import Iterator
@@ -13,6 +14,13 @@ from orchestrator.study import Study
 from orchestrator.study_file import StudySource, load_shipped
 
 Shipped = StudySource | bytes
+PRODUCT = ("orchestrator", "search_spaces")
+
+
+def product_folders() -> list[str]:
+    """Of the product's packages. They need not lie side by side: a job of Ray may have got each as a module."""
+    specs = [importlib.util.find_spec(package) for package in PRODUCT]
+    return [str(spec.submodule_search_locations[0]) for spec in specs if spec and spec.submodule_search_locations]
 
 
 def ship(study: Study, source: StudySource | None) -> Shipped:
