@@ -53,10 +53,9 @@ def measured_gpus(
         gpus, reason = 0.0, "none: no node has a GPU"
     else:
         say("Measuring how much of a GPU a trial needs …")
-        draws = RandomSampler(space, settings.seed)
+        draws = RandomSampler(space, settings.seed, repeats=True)  # There may be fewer.
         pilots = [draws.configuration(number) for number in range(PILOTS)]
-        gpus, reason = choose_gpus(
-            study, data, pilots, settings.seed, epochs=settings.epochs, cpus=settings.cpus_per_trial
-        )
+        size = worker_size(settings)
+        gpus, reason = choose_gpus(study, data, pilots, settings.seed, epochs=settings.epochs, size=size)
     say(f"GPUs for each trial: {gpus:g} ({reason})")
     return gpus

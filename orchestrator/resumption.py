@@ -15,6 +15,7 @@ from orchestrator.scheduler.limits import SECONDS_PER_HOUR
 from orchestrator.scheduler.state import State
 from orchestrator.scheduler.trial import Status, Trial
 from orchestrator.settings import Settings, resolve
+from orchestrator.specs import read_number
 from orchestrator.study import Study
 from orchestrator.study_file import SourceFile, StudySource, load_shipped, read_study
 from orchestrator.study_files import from_text, to_text
@@ -161,7 +162,7 @@ def _more(name: str, value: Any, before: Any, so_far: Callable[[], State]) -> An
         return value
     if name not in GROWING:
         raise UserError(f"{name} is {value!r}: only {', '.join(GROWING)} can be given as so much more")
-    more = getattr(resolve({name: _number(value[1:])}), name)
+    more = getattr(resolve({name: read_number(value[1:])}), name)
     return (_used(name, so_far()) if before is None else before) + more
 
 
@@ -174,15 +175,6 @@ def _used(name: str, state: State) -> float:
         "gpu_hours": state.worker_seconds / SECONDS_PER_HOUR,
     }
     return used.get(name, 0)
-
-
-def _number(text: str) -> Any:
-    for kind in (int, float):
-        try:
-            return kind(text)
-        except ValueError:
-            pass
-    return text
 
 
 def damaged_checkpoints(state: State, sizes: Mapping[str, int], max_epochs: int) -> Iterator[CheckpointDamaged]:

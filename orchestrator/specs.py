@@ -71,8 +71,11 @@ def _known(names: list[str]) -> str:
 
 def _value(text: str) -> Any:
     """A number, true or false where it reads as one."""
-    if text.lower() in ("true", "false"):
-        return text.lower() == "true"
+    return text.lower() == "true" if text.lower() in ("true", "false") else read_number(text)
+
+
+def read_number(text: str) -> int | float | str:
+    """A number if it reads as one."""
     for kind in (int, float):
         try:
             return kind(text)

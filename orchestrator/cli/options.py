@@ -6,6 +6,7 @@ from typing import Any
 import click
 
 from orchestrator.errors import UserError, nearest
+from orchestrator.specs import read_number
 
 PROGRAM = "python -m orchestrator"
 NAMES = {"help_option_names": ["-h", "--help"]}
@@ -21,14 +22,7 @@ Command = Callable[..., Any]
 
 def number(text: str) -> int | float | str:
     """A number if it reads as one. Whether it makes sense is told with all that is wrong, by the settings."""
-    if text.startswith("+"):
-        return text  # So much more.
-    for kind in (int, float):
-        try:
-            return kind(text)
-        except ValueError:
-            pass
-    return text
+    return text if text.startswith("+") else read_number(text)  # So much more.
 
 
 def _or_none(_: click.Context, __: click.Parameter, values: tuple[str, ...]) -> tuple[str, ...] | None:

@@ -50,13 +50,19 @@ def found() -> Devices | None:
     return _found
 
 
-def idle_gpus() -> tuple[str, ...]:
-    """Those that TensorFlow sees and has never put anything on."""
-    if _found is None:
-        return ()
-    memory_info = importlib.import_module("tensorflow").config.experimental.get_memory_info
-    names = [name.removeprefix("/device:") for name in _found.gpus]
-    return tuple(name for name in names if memory_info(name)["peak"] == 0)
+def peaks() -> dict[str, int]:
+    """The most bytes that TensorFlow has taken of each GPU that it sees, since `reset_peaks`; by its name."""
+    names = [] if _found is None else [name.removeprefix("/device:") for name in _found.gpus]
+    return {name: int(_memory_of_devices().get_memory_info(name)["peak"]) for name in names}
+
+
+def reset_peaks() -> None:
+    for name in peaks():
+        _memory_of_devices().reset_memory_stats(name)
+
+
+def _memory_of_devices() -> Any:
+    return importlib.import_module("tensorflow").config.experimental
 
 
 def prepare(cpus: float, gpus: float, deterministic: bool = False) -> Devices:

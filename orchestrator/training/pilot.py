@@ -1,6 +1,5 @@
 """How much of a GPU's memory a trial takes, measured on one that has the GPU to itself."""
 
-import importlib
 from dataclasses import dataclass
 from typing import Any
 
@@ -30,7 +29,7 @@ def measure(study: Study, configuration: Configuration, seed: int, epochs: int, 
     """
     from orchestrator.training.rehearsal import rehearse_fit, rehearse_loop
 
-    _reset()
+    devices.reset_peaks()
     try:
         data = data.of(configuration) if isinstance(data, OwnData) else data
     except (Exception, SystemExit) as error:
@@ -41,31 +40,12 @@ def measure(study: Study, configuration: Configuration, seed: int, epochs: int, 
         ending = rehearse_loop(study, configuration, seed, epochs, data, seconds).ending
     if isinstance(ending, Failed):
         return _failure(ending)
-    found = devices.found()
-    if found is None or not found.gpus:
+    if not (peaks := devices.peaks()):
         return Peak(problem="TensorFlow sees no GPU there")
-    peak = max(_memory(name) for name in found.gpus)
+    peak = max(peaks.values())
     return Peak(peak) if peak else Peak(problem="the pilot put nothing on its GPU")
 
 
 def _failure(ending: Failed) -> Peak:
     told = f"the pilot failed: {ending.error}: {ending.message}"
     return Peak(problem=told, out_of_memory=ending.kind == "out of memory")
-
-
-def _reset() -> None:
-    if (found := devices.found()) is not None:
-        for name in found.gpus:
-            _experimental().reset_memory_stats(_short(name))
-
-
-def _memory(name: str) -> int:
-    return int(_experimental().get_memory_info(_short(name))["peak"])
-
-
-def _experimental() -> Any:
-    return importlib.import_module("tensorflow").config.experimental
-
-
-def _short(name: str) -> str:
-    return name.removeprefix("/device:")

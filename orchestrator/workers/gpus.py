@@ -39,7 +39,7 @@ class GpuWatch:
     def after_trial(self, seconds: float) -> None:
         """`seconds`: how long it was trained."""
         self.look()
-        if seconds >= LONG_ENOUGH and (idle := devices.idle_gpus()):
+        if seconds >= LONG_ENOUGH and (idle := [name for name, peak in devices.peaks().items() if peak == 0]):
             self._warn(
                 "idle GPU",
                 f"worker-{self._worker} holds {', '.join(idle)}, but in a trial of {seconds:.0f} s nothing was put "

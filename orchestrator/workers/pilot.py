@@ -7,6 +7,7 @@ on a GPU of its own, one after the other, and the highest peak counts.
 import os
 import time
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import Any
 
 import ray
@@ -15,6 +16,7 @@ from ray.exceptions import GetTimeoutError, RayError
 from orchestrator.assignment import Configuration
 from orchestrator.training.cards import choose_slice, visible_cards
 from orchestrator.training.pilot import Peak, measure
+from orchestrator.workers.resources import WorkerSize
 from orchestrator.workers.shipping import Shipped, hide_our_modules, unship
 
 SECONDS = 300.0
@@ -30,7 +32,7 @@ def choose_gpus(
     seed: int,
     *,
     epochs: int,
-    cpus: float,
+    size: WorkerSize,
     seconds: float = SECONDS,
     seconds_for_a_gpu: float = SECONDS_FOR_A_GPU,
 ) -> tuple[float, str]:
@@ -42,14 +44,14 @@ def choose_gpus(
         configurations: A handful, at least one.
         seed: Of their training.
         epochs: Of the study.
-        cpus: Of a worker.
+        size: Of a worker, but for its GPUs.
         seconds: For all pilots together; what is not measured by then is left out.
         seconds_for_a_gpu: For the first.
     """
     if ray.cluster_resources().get("GPU", 0.0) < 1:
         return 1.0, "a whole GPU: no node has any, so nothing could be measured"
-    remote = ray.remote(num_cpus=cpus, num_gpus=1, max_restarts=0)(Pilot)
-    pilot = remote.options(name="pilot").remote(study, [data], cpus)
+    options = {"name": "pilot", "max_restarts": 0, **replace(size, gpus=1.0).options()}
+    pilot = ray.remote(Pilot).options(**options).remote(study, [data], size.cpus)
     try:
         card, problem = ray.get(pilot.card.remote(), timeout=seconds_for_a_gpu)
         if problem:
