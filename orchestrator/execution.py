@@ -12,6 +12,7 @@ from typing import Any
 
 from orchestrator import __version__
 from orchestrator.assembly import fit_to_gpus
+from orchestrator.attachments import to_text
 from orchestrator.backends.ray import RayBackend
 from orchestrator.display import About, ClusterSummary, Display
 from orchestrator.display.words import resume_command
@@ -33,11 +34,10 @@ from orchestrator.settings import Settings
 from orchestrator.storage import Storage, open_storage, prepare
 from orchestrator.study import Study
 from orchestrator.study_file import StudySource
-from orchestrator.study_files import to_text
 from orchestrator.workers.actor import Setup
 from orchestrator.workers.cluster import Cluster, connect
 from orchestrator.workers.data import begin_loading, check_loaded
-from orchestrator.workers.inspection import Comparison
+from orchestrator.workers.examination.inspection import Comparison
 from orchestrator.workers.metrics import Exporter
 from orchestrator.workers.nodes import is_autoscaled
 from orchestrator.workers.pool import Pool

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from orchestrator.assembly import find_study
+from orchestrator.attachments import from_text, to_text
 from orchestrator.display.words import counted, shown_path
 from orchestrator.errors import UserError
 from orchestrator.journal import FILE, Header, resumptions_of
@@ -18,7 +19,6 @@ from orchestrator.settings import Settings, resolve
 from orchestrator.specs import read_number
 from orchestrator.study import Study
 from orchestrator.study_file import SourceFile, StudySource, load_shipped, read_study
-from orchestrator.study_files import from_text, to_text
 
 FIXED = ("sampler", "points", "repeats", "stopper", "seed", "run_dir", "loop", "deterministic", "storage")
 """What a run is: these settings hold from its first record to its last."""

@@ -18,9 +18,9 @@ from types import CodeType, ModuleType
 
 import msgspec
 
+from orchestrator.attachments import Files, are_there, read_files, write_files
 from orchestrator.errors import UserError, nearest
 from orchestrator.study import Study
-from orchestrator.study_files import Files, are_there, read_files, write_files
 from search_spaces import SpaceError
 
 PREFIX = "orchestrator_study_"

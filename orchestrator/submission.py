@@ -17,12 +17,12 @@ from typing import Any
 
 from orchestrator import __version__, studies
 from orchestrator.assembly import find_study, make_scheduler
+from orchestrator.attachments import write_files
 from orchestrator.errors import UserError
 from orchestrator.run_dir import slug
 from orchestrator.settings import Settings, resolve
 from orchestrator.storage import is_url
 from orchestrator.study_file import SourceFile, StudySource
-from orchestrator.study_files import write_files
 from orchestrator.workers.jobs import Jobs
 from orchestrator.workers.shipping import product_folders
 

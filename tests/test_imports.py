@@ -36,7 +36,7 @@ FLOORS = [
         "orchestrator.storage",
         "orchestrator.study",
     },
-    {"orchestrator.study_files"},
+    {"orchestrator.attachments"},
     {"orchestrator.study_file"},
     {"orchestrator.samplers", "orchestrator.stoppers"},
     {"orchestrator.settings"},

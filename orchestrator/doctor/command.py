@@ -11,7 +11,7 @@ import msgspec
 
 from orchestrator.doctor.diagnosis import diagnose
 from orchestrator.doctor.lines import Level, Line, as_records, as_text, exit_code
-from orchestrator.workers.findings import Findings
+from orchestrator.workers.examination.findings import Findings
 
 EXAMINATION = "orchestrator.workers.examination"
 ROOT = Path(__file__).parents[2]

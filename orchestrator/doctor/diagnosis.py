@@ -6,10 +6,10 @@ from collections.abc import Iterator
 from orchestrator.display.words import counted, quantity
 from orchestrator.doctor.lines import Level, Line, Verdict, by_node
 from orchestrator.tables import aligned
-from orchestrator.workers.findings import ClusterFound, Findings, NodeFound, TokenFile
+from orchestrator.workers.examination.findings import ClusterFound, Findings, NodeFound, TokenFile
+from orchestrator.workers.examination.machine import Machine, Room
+from orchestrator.workers.examination.versions import THIS_PROCESS, are_decisive, differences, lacking, named, table_of
 from orchestrator.workers.health import shown
-from orchestrator.workers.machine import Machine, Room
-from orchestrator.workers.versions import THIS_PROCESS, are_decisive, differences, lacking, named, table_of
 
 GB = 10**9
 LITTLE_DISK, LITTLE_DISK_SHARE, NO_DISK = 10 * GB, 0.1, GB

@@ -7,7 +7,7 @@ from typing import Literal
 
 from orchestrator.display.words import counted
 from orchestrator.tables import visible
-from orchestrator.workers.versions import named
+from orchestrator.workers.examination.versions import named
 
 Level = Literal["ok", "warning", "failure"]
 BAD: tuple[Level, ...] = ("failure", "warning")

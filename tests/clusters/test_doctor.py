@@ -36,7 +36,7 @@ signal.pause()
 COMPARE = """
 import sys
 from orchestrator.workers.cluster import connect
-from orchestrator.workers.inspection import Comparison
+from orchestrator.workers.examination.inspection import Comparison
 with connect(sys.argv[1], lambda _: None, study_is_shipped=True) as cluster:
     print(Comparison(cluster).finish(for_keras=True))
 """

@@ -7,8 +7,8 @@ import pytest
 
 from orchestrator.doctor.diagnosis import diagnose
 from orchestrator.doctor.lines import Line, as_text, exit_code
-from orchestrator.workers.findings import ClusterFound, Dashboard, Findings, NodeFound, Sight, TokenFile
-from orchestrator.workers.machine import Machine, Room
+from orchestrator.workers.examination.findings import ClusterFound, Dashboard, Findings, NodeFound, Sight, TokenFile
+from orchestrator.workers.examination.machine import Machine, Room
 
 GB = 10**9
 VERSIONS: dict[str, str | None] = {

@@ -10,8 +10,8 @@ from threading import Thread
 import psutil
 import pytest
 
-from orchestrator.workers import machine
-from orchestrator.workers.servers import problem_at
+from orchestrator.workers.examination import machine
+from orchestrator.workers.examination.servers import problem_at
 
 
 def test_this_machine(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -3,7 +3,7 @@
 import pytest
 
 from orchestrator.errors import UserError
-from orchestrator.workers.versions import THIS_PROCESS, compared, differences, labels, table_of
+from orchestrator.workers.examination.versions import THIS_PROCESS, compared, differences, labels, table_of
 
 OURS = {"python": "3.12.1", "ray": "2.60.0", "tensorflow": "2.21.0", "keras": "3.15.1", "numpy": "2.4.0"}
 

@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass, field
 
-from orchestrator.workers.machine import Machine
+from orchestrator.workers.examination.machine import Machine
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

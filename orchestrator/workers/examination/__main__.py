@@ -21,11 +21,11 @@ from ray._private import services
 from orchestrator.errors import UserError
 from orchestrator.workers.access import token_path
 from orchestrator.workers.cluster import check_reachable, connect
-from orchestrator.workers.findings import ClusterFound, Dashboard, Findings, NodeFound, Sight, TokenFile
-from orchestrator.workers.inspection import Answer, answers, begin, clock_differences, gpus_seen, tell
-from orchestrator.workers.machine import look
-from orchestrator.workers.servers import problem_at
-from orchestrator.workers.versions import labels
+from orchestrator.workers.examination.findings import ClusterFound, Dashboard, Findings, NodeFound, Sight, TokenFile
+from orchestrator.workers.examination.inspection import Answer, answers, begin, clock_differences, gpus_seen, tell
+from orchestrator.workers.examination.machine import look
+from orchestrator.workers.examination.servers import problem_at
+from orchestrator.workers.examination.versions import labels
 
 SECONDS_TO_TELL = 8.0
 SECONDS_FOR_CLOCKS = 2.0

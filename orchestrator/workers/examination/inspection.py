@@ -18,9 +18,9 @@ from ray.util.scheduling_strategies import NodeAffinitySchedulingStrategy
 from orchestrator.errors import first_line
 from orchestrator.training.sight import visible_gpus
 from orchestrator.workers.cluster import Cluster
-from orchestrator.workers.machine import Machine, clock, listening, look, versions
-from orchestrator.workers.servers import problem_at
-from orchestrator.workers.versions import Versions, compared, labels
+from orchestrator.workers.examination.machine import Machine, clock, listening, look, versions
+from orchestrator.workers.examination.servers import problem_at
+from orchestrator.workers.examination.versions import Versions, compared, labels
 
 SECONDS_FOR_VERSIONS = 15.0
 Waiting = dict[ray.ObjectRef, str]
