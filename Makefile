@@ -8,6 +8,7 @@ RUN := .venv/bin/python -m
 READY := .venv/.installed
 PEER := build/peers
 ON_CLUSTERS := tests/clusters tests/on_ray
+TRAINING := tests/studies tests/training
 PEER_READY := $(PEER)/.installed
 
 .DEFAULT_GOAL := help
@@ -20,15 +21,18 @@ help:  ## show this list
 launch: $(READY)  ## tune the shipped study on this machine; ARGS as of "python -m orchestrator launch"
 	@$(RUN) orchestrator launch $(ARGS)
 
-# The tests on clusters mostly wait, so all others run beside them; what these say comes last.
+# In three processes at once: the tests on clusters mostly wait, those of training mostly compute. What the others say
+# comes last.
 test: $(READY)  ## run the tests; ARGS as of pytest
 ifdef ARGS
 	@$(RUN) pytest $(ARGS)
 else
-	@others=$$(mktemp); $(RUN) pytest $(ON_CLUSTERS:%=--ignore=%) >"$$others" 2>&1 & pid=$$!; \
-	trap 'kill $$pid; rm -f "$$others"' INT TERM; \
-	$(RUN) pytest $(ON_CLUSTERS); on_clusters=$$?; wait $$pid; rest=$$?; cat "$$others"; rm -f "$$others"; \
-	[ $$on_clusters = 0 ] && [ $$rest = 0 ]
+	@said=$$(mktemp -d); \
+	$(RUN) pytest $(TRAINING) >"$$said/training" 2>&1 & training=$$!; \
+	$(RUN) pytest $(patsubst %,--ignore=%,$(ON_CLUSTERS) $(TRAINING)) >"$$said/others" 2>&1 & others=$$!; \
+	trap 'kill $$training $$others; rm -rf "$$said"' INT TERM; \
+	failed=0; $(RUN) pytest $(ON_CLUSTERS) || failed=1; wait $$training || failed=1; wait $$others || failed=1; \
+	cat "$$said/training" "$$said/others"; rm -rf "$$said"; exit $$failed
 endif
 
 lint: $(READY)  ## check style, format and types

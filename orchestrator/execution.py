@@ -1,12 +1,10 @@
 """A run on Ray, from connecting to the cluster to the leaderboard and the best model; begun or resumed."""
 
-import sys
 import threading
 import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import asdict, dataclass, replace
-from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
 
@@ -18,6 +16,7 @@ from orchestrator.display import About, ClusterSummary, Display
 from orchestrator.display.words import resume_command
 from orchestrator.driver import drive
 from orchestrator.errors import RunFailed, UserError
+from orchestrator.installed import installed
 from orchestrator.interruptions import Interruptions, WaitingForRoom
 from orchestrator.journal import FORMAT, Header, Journal
 from orchestrator.leaderboard_file import LeaderboardFile
@@ -327,10 +326,4 @@ def _header(about: About) -> Header:
 
 def versions() -> dict[str, str]:
     """Without importing anything."""
-    found = {"orchestrator": __version__, "python": sys.version.split()[0]}
-    for library in LIBRARIES:
-        try:
-            found[library] = version(library)
-        except PackageNotFoundError:
-            found[library] = "unknown"
-    return found
+    return {"orchestrator": __version__} | {name: found or "unknown" for name, found in installed(LIBRARIES).items()}

@@ -27,6 +27,7 @@ Examples:
   {PROGRAM} launch my_study.py --gpus-per-trial 0.25 --address auto""",
 )
 @click.argument("words", metavar="[STUDY]", nargs=-1, type=click.UNPROCESSED)
+@click.option("--address", metavar="A", help="Join the Ray cluster there; auto finds one. Else RAY_ADDRESS counts.")
 @launch_options
 @click.option("--quiet", is_flag=True, help="Show errors and where the leaderboard is, nothing else.")
 @click.option("--json", "as_json", is_flag=True, help="Show one JSON object a line.")

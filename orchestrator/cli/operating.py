@@ -59,6 +59,7 @@ Examples:
   {PROGRAM} submit my_study.py --address http://head:8265 --storage s3://bucket/runs --wait""",
 )
 @click.argument("words", metavar="[STUDY]", nargs=-1, type=click.UNPROCESSED)
+@click.option("--address", metavar="URL", help=JOBS_ADDRESS)
 @launch_options
 @click.option("--wait", is_flag=True, help="Show the job's output until it ends, and end with its exit code.")
 def submit(words: tuple[str, ...], wait: bool, address: str | None, **options: Any) -> int:
@@ -84,11 +85,6 @@ def submit(words: tuple[str, ...], wait: bool, address: str | None, **options: A
     except KeyboardInterrupt:
         click.echo("the job goes on", err=True)
         raise
-
-
-for parameter in submit.params:
-    if isinstance(parameter, click.Option) and parameter.name == "address":
-        parameter.help = JOBS_ADDRESS
 
 
 def as_typed(command: click.Command, settings: dict[str, Any]) -> Iterator[str]:

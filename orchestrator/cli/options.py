@@ -31,7 +31,7 @@ def _or_none(_: click.Context, __: click.Parameter, values: tuple[str, ...]) -> 
 
 
 def launch_options(command: Command) -> Command:
-    """The settings of a run."""
+    """The settings of a run, but for --address: where a run is and where it is submitted are named differently."""
     options = [
         click.option("--trials", type=number, metavar="N", help="Train at most so many configurations [40]"),
         click.option("--epochs", type=number, metavar="R", help="Train each for at most so many epochs [27]"),
@@ -47,9 +47,6 @@ def launch_options(command: Command) -> Command:
         click.option("--workers", type=number, metavar="N", help="Train at most so many trials at once [what fits]"),
         click.option("--cpus-per-trial", type=number, metavar="C", help="CPUs for each trial [1]"),
         click.option("--gpus-per-trial", type=number, metavar="G", help="GPUs for each trial: 0.25, 2, or auto [0]"),
-        click.option(
-            "--address", metavar="A", help="Join the Ray cluster there; auto finds one. Else RAY_ADDRESS counts."
-        ),
         click.option("--run-dir", metavar="DIR", help="A new directory for the run [runs/STUDY-TIMESTAMP]"),
         click.option("--max-time", type=number, metavar="TIME", help="Stop after so long: 90s, 10m, 1.5h, 2d."),
         click.option(

@@ -43,6 +43,21 @@ class Driver:
         self.process.wait()
 
 
+COUNTING = """
+import time
+from orchestrator import Float, Space, Study
+
+def train(configuration, ctx):
+    total = (ctx.restore() or {"total": 0})["total"]
+    for epoch in ctx.epochs:
+        time.sleep(0.25)
+        total += epoch
+        ctx.report({"value": total})
+        ctx.save(total=total)
+"""
+"""The beginning of a study whose trials show by their value whether an epoch was left out or counted twice."""
+
+
 def wait_for(
     run_dir: Path,
     text: str,

@@ -12,7 +12,7 @@ from ray.cluster_utils import Cluster
 from orchestrator.run import Run
 from orchestrator.scheduler.events import TrialReported, WorkerJoined, WorkerLost
 from orchestrator.scheduler.instructions import Train
-from tests.on_ray.drivers import meanwhile, records_of, wait_for
+from tests.on_ray.drivers import COUNTING, meanwhile, records_of, wait_for
 
 LABEL = {"pool": "tested"}
 """Of the nodes that are added here, so that the workers are on these."""
@@ -36,21 +36,11 @@ study = Study(
     space=Space(x=Float(0, 1)), train=train, objective="workers", direction="max", epochs=1, trials={count}, {settings}
 )
 """
-LONG = """
-import time
-from orchestrator import Float, Space, Study
-
-def train(configuration, ctx):
-    total = (ctx.restore() or {{"total": 0}})["total"]
-    for epoch in ctx.epochs:
-        time.sleep(0.25)
-        total += epoch
-        ctx.report({{"value": total}})
-        ctx.save(total=total)
-
+LONG = f"""
+{COUNTING}
 study = Study(
     space=Space(x=Float(0, 1)), train=train, objective="value", direction="max", epochs=40, trials=5,
-    checkpoint_every=0.3, {settings}
+    checkpoint_every=0.3, {SETTINGS}
 )
 """
 
@@ -128,7 +118,7 @@ def test_a_node_that_joins_gets_trials_and_one_that_dies_loses_none(
         cluster.remove_node(nodes[0], allow_graceful=False)
 
     with meanwhile(run_dir, change):
-        run = run_study(write_study(LONG.format(settings=SETTINGS)), workers=None, gpus_per_trial=2)
+        run = run_study(write_study(LONG), workers=None, gpus_per_trial=2)
     assert run.exit_code == 0
     assert set(run.leaderboard()["status"]) == {"completed"} and set(run.leaderboard()["score"]) == {40 * 41 / 2}
     records = records_of(run_dir)

@@ -14,22 +14,12 @@ from ray.cluster_utils import Cluster
 from orchestrator.run import Run
 from orchestrator.scheduler.events import NodeDraining, TrialReported, WorkerJoined, WorkerLost
 from orchestrator.scheduler.instructions import Record, Suspend
-from tests.on_ray.drivers import meanwhile, records_of, wait_for
+from tests.on_ray.drivers import COUNTING, meanwhile, records_of, wait_for
 
 CPUS = 4
 """Of each of the nodes that are added here: more than others have, so that the workers are on these."""
 STUDY = f"""
-import time
-from orchestrator import Float, Space, Study
-
-def train(configuration, ctx):
-    total = (ctx.restore() or {{"total": 0}})["total"]
-    for epoch in ctx.epochs:
-        time.sleep(0.25)
-        total += epoch
-        ctx.report({{"value": total}})
-        ctx.save(total=total)
-
+{COUNTING}
 study = Study(
     space=Space(x=Float(0, 1)), train=train, objective="value", direction="max",
     epochs=60, trials=2, stopper="none", retries=0, cpus_per_trial={CPUS}, checkpoint_every=0.5,

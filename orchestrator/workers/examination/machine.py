@@ -1,16 +1,15 @@
 """What a machine has, told without importing what is looked at. Ray need not be there."""
 
-import platform
 import re
 import time
 from collections.abc import Iterable
 from contextlib import suppress
 from dataclasses import dataclass
-from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 
 import psutil
 
+from orchestrator.installed import installed
 from orchestrator.workers.health import machine_memory
 
 LIBRARIES = ("ray", "tensorflow", "keras", "numpy", "msgspec")
@@ -63,13 +62,7 @@ def look(folder: Path) -> Machine:
 
 
 def versions() -> dict[str, str | None]:
-    found: dict[str, str | None] = {"python": platform.python_version()}
-    for library in LIBRARIES:
-        try:
-            found[library] = version(library)
-        except PackageNotFoundError:
-            found[library] = None
-    return found
+    return installed(LIBRARIES)
 
 
 def clock() -> float:
