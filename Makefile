@@ -7,7 +7,7 @@ CANDIDATES := $(or $(PYTHON),.venv/bin/python python3.13 python3.12 python3.11 p
 RUN := .venv/bin/python -m
 READY := .venv/.installed
 PEER := build/peers
-ON_CLUSTERS := tests/clusters tests/on_ray
+ON_RAY := tests/on_ray
 TRAINING := tests/studies tests/training
 PEER_READY := $(PEER)/.installed
 
@@ -21,17 +21,17 @@ help:  ## show this list
 launch: $(READY)  ## tune the shipped study on this machine; ARGS as of "python -m orchestrator launch"
 	@$(RUN) orchestrator launch $(ARGS)
 
-# In three processes at once: the tests on clusters mostly wait, those of training mostly compute. What the others say
-# comes last.
+# In three processes at once: the tests on Ray mostly wait, those of training mostly compute. What these and the others
+# say comes last.
 test: $(READY)  ## run the tests; ARGS as of pytest
 ifdef ARGS
 	@$(RUN) pytest $(ARGS)
 else
 	@said=$$(mktemp -d); \
 	$(RUN) pytest $(TRAINING) >"$$said/training" 2>&1 & training=$$!; \
-	$(RUN) pytest $(patsubst %,--ignore=%,$(ON_CLUSTERS) $(TRAINING)) >"$$said/others" 2>&1 & others=$$!; \
+	$(RUN) pytest $(patsubst %,--ignore=%,$(ON_RAY) $(TRAINING)) >"$$said/others" 2>&1 & others=$$!; \
 	trap 'kill $$training $$others; rm -rf "$$said"' INT TERM; \
-	failed=0; $(RUN) pytest $(ON_CLUSTERS) || failed=1; wait $$training || failed=1; wait $$others || failed=1; \
+	failed=0; $(RUN) pytest $(ON_RAY) || failed=1; wait $$training || failed=1; wait $$others || failed=1; \
 	cat "$$said/training" "$$said/others"; rm -rf "$$said"; exit $$failed
 endif
 

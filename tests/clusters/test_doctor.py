@@ -137,7 +137,10 @@ def test_a_cluster_and_a_node_with_another_tensorflow(place: Place) -> None:
 
         # A GPU that exists in Ray's books only.
         with place.node(python, gcs_address=address, num_gpus=1, dashboard_agent_listen_port=0):
-            code, found = place.doctor(RAY_ADDRESS=address)
+            for _ in range(3):  # TensorFlow's import may take longer than is waited for, beside other tests.
+                code, found = place.doctor(RAY_ADDRESS=address)
+                if found["GPUs"]["level"] != "warning":
+                    break
             compared = place.run("-c", COMPARE, address)
         assert code == 1
         assert bad(found).items() >= {"versions": "failure", "GPUs": "failure"}.items()
