@@ -21,15 +21,15 @@ help:  ## show this list
 launch: $(READY)  ## tune the shipped study on this machine; ARGS as of "python -m orchestrator launch"
 	@$(RUN) orchestrator launch $(ARGS)
 
-# In three processes at once: the tests on Ray mostly wait, those of training mostly compute. What these and the others
-# say comes last.
+# In three processes at once: the tests on Ray mostly wait, those of training mostly compute, and give way, for Ray's
+# workers do so themselves. What these and the others say comes last.
 test: $(READY)  ## run the tests; ARGS as of pytest
 ifdef ARGS
 	@$(RUN) pytest $(ARGS)
 else
 	@said=$$(mktemp -d); \
-	$(RUN) pytest $(TRAINING) >"$$said/training" 2>&1 & training=$$!; \
-	$(RUN) pytest $(patsubst %,--ignore=%,$(ON_RAY) $(TRAINING)) >"$$said/others" 2>&1 & others=$$!; \
+	nice -n 15 $(RUN) pytest $(TRAINING) >"$$said/training" 2>&1 & training=$$!; \
+	nice -n 15 $(RUN) pytest $(patsubst %,--ignore=%,$(ON_RAY) $(TRAINING)) >"$$said/others" 2>&1 & others=$$!; \
 	trap 'kill $$training $$others; rm -rf "$$said"' INT TERM; \
 	failed=0; $(RUN) pytest $(ON_RAY) || failed=1; wait $$training || failed=1; wait $$others || failed=1; \
 	cat "$$said/training" "$$said/others"; rm -rf "$$said"; exit $$failed

@@ -336,7 +336,7 @@ LAWS = [
 
 
 @pytest.mark.parametrize("stopper", [*STOPPERS, "asha:grace=2,eta=2+patience:2", "hyperband+median"])
-@settings(max_examples=30, deadline=None)
+@settings(max_examples=40, deadline=None)
 @given(natures, plans, st.sampled_from([None, None, 1, 3]))
 def test_the_laws_hold(stopper: str, nature: Nature, plan: dict[str, Any], extension: int | None) -> None:
     """The run comes to its end, or the world says why not; `Brain` validates its state after every record; and then:"""
